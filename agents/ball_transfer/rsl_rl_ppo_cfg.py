@@ -1,0 +1,41 @@
+"""PPO for the state task."""
+
+from __future__ import annotations
+
+from isaaclab.utils import configclass
+from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+
+
+@configclass
+class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
+    """PPO that learns the state task on two CPU cores within 20 minutes."""
+
+    seed = 1
+    num_steps_per_env = 24
+    max_iterations = 700
+    save_interval = 50
+    experiment_name = "ball_transfer"
+    obs_groups = {"actor": ["policy", "command_state"], "critic": ["policy", "command_state"]}
+    actor = RslRlMLPModelCfg(
+        hidden_dims=[256, 128, 64],
+        activation="elu",
+        obs_normalization=True,
+        distribution_cfg=RslRlMLPModelCfg.GaussianDistributionCfg(
+            init_std=1.0, std_type="log", std_range=(0.05, 1.0)
+        ),
+    )
+    critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
+    algorithm = RslRlPpoAlgorithmCfg(
+        num_learning_epochs=5,
+        num_mini_batches=4,
+        learning_rate=1.0e-3,
+        schedule="adaptive",
+        gamma=0.99,
+        lam=0.95,
+        entropy_coef=0.004,
+        desired_kl=0.01,
+        max_grad_norm=1.0,
+        value_loss_coef=1.0,
+        use_clipped_value_loss=True,
+        clip_param=0.2,
+    )

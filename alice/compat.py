@@ -1,0 +1,77 @@
+"""Work-arounds for Isaac Lab 3.0.0, each guarded by the condition it is for. Nothing else patches anything."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+
+logger = logging.getLogger(__name__)
+
+
+def allow_pinned_arrays_without_cuda() -> bool:
+    """Let Isaac Lab's ovphysx backend allocate its pinned arrays on a machine without CUDA.
+
+    ``isaaclab_ov`` 3.0.0 asks Warp for page-locked host memory, which only a CUDA driver can give; without one Warp
+    raises ``Failed to allocate N bytes on device 'cpu'``. Ordinary host memory does the same job there.
+
+    Returns:
+        Whether the allocator was replaced: False where CUDA works.
+    """
+    import warp as wp
+
+    wp.config.quiet = True
+    wp.init()
+    if wp.is_cuda_available():
+        return False
+    cpu = wp.get_device("cpu")
+    cpu.pinned_allocator = cpu.default_allocator
+    return True
+
+
+def let_ovphysx_run_whole_control_steps() -> bool:
+    """Let ovphysx run all physics steps of one control step in one call.
+
+    Isaac Lab 3.0.0 writes unchanged joint targets before and refreshes every asset after *each* physics step; at six
+    physics steps a control step this takes longer than the physics. Isaac Lab has a hook for backends that run the
+    loop themselves (``PhysicsManager.handles_decimation``) and ovphysx has ``step_n_sync``; this joins the two. It acts
+    on physics configurations with ``runs_whole_control_steps = True`` only (:class:`alice.tasks.ball_transfer.
+    physics_cfg.ControlStepOvPhysxCfg`), so other tasks in the same process are not touched.
+
+    Returns:
+        Whether the hook was installed: False where it already is, or without ovphysx, or with another Isaac Lab.
+    """
+    try:
+        if version("isaaclab") != "3.0.0":
+            logger.warning("isaaclab %s: ovphysx steps are not joined (known for 3.0.0)", version("isaaclab"))
+            return False
+        from isaaclab_ov.physics import OvPhysxManager
+    except (PackageNotFoundError, ImportError):
+        return False
+    if "handles_decimation" in vars(OvPhysxManager):
+        return False
+    from isaaclab.physics import PhysicsManager
+
+    stock_step = OvPhysxManager.step.__func__
+
+    def set_decimation(cls, decimation: int) -> None:
+        cls._alice_decimation = decimation
+
+    def handles_decimation(cls) -> bool:
+        return getattr(PhysicsManager._cfg, "runs_whole_control_steps", False)
+
+    def step(cls) -> None:
+        if cls.backend is None or cls.backend.physx is None or not cls.handles_decimation():
+            return stock_step(cls)
+        dt = cls.get_physics_dt()
+        cls.backend.physx.step_n_sync(cls._alice_decimation, dt)
+        cls.kinematics_dirty = True
+        cls.update_kinematics()
+        cls._scene_data_backend.transforms_timestamp += 1
+        cls._scene_data_backend.geometry_timestamp += 1
+        PhysicsManager._sim_time += dt * cls._alice_decimation
+
+    OvPhysxManager._alice_decimation = 1
+    OvPhysxManager.set_decimation = classmethod(set_decimation)
+    OvPhysxManager.handles_decimation = classmethod(handles_decimation)
+    OvPhysxManager.step = classmethod(step)
+    return True

@@ -1,0 +1,1 @@
+"""Audits, videos and scripted behaviours."""

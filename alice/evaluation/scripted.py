@@ -1,0 +1,105 @@
+"""A transfer that is scripted, not learned: proof that the physics can grip, carry and release a ball.
+
+It drives the arm through the task's own six actions, so what it can do, a policy can do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from alice import geometry, robot
+from alice.mdp.transfer import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """One leg of the script."""
+
+    name: str
+    over: str
+    """What the tool moves over: ``ball`` (its start) or ``dish``."""
+    height: float
+    """Height of the tool over the place where a ball's centre rests on the table [m]."""
+    closed: bool
+    steps: int
+    """Control steps of the leg."""
+
+
+SCRIPT: tuple[Waypoint, ...] = (
+    Waypoint("approach", "ball", 0.05, False, 24),
+    Waypoint("descend", "ball", 0.0, False, 16),
+    Waypoint("close", "ball", 0.0, True, 10),
+    Waypoint("lift", "ball", 0.08, True, 16),
+    Waypoint("hold", "ball", 0.08, True, 40),
+    Waypoint("carry", "dish", 0.08, True, 30),
+    Waypoint("lower", "dish", 0.020, True, 14),
+    Waypoint("open", "dish", 0.020, False, 8),
+    Waypoint("retreat", "dish", 0.09, False, 30),
+)
+"""Nine legs, 9.4 s; ``hold`` is two seconds in the air."""
+
+
+class ScriptedTransfer:
+    """Gives the actions of :data:`SCRIPT` for all environments in step.
+
+    The tool is led along a straight line to each waypoint and corrected by the measured sag.
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv):
+        """Remember where the balls lie; call it right after a reset.
+
+        Args:
+            env: Environment of the six-action task.
+        """
+        self._env = env
+        state = transfer_state(env)
+        self._ball = state.now.ball_pos.clone()
+        self._from = state.now.tool_pos.clone()
+        self._bias = torch.zeros_like(self._from)
+        self._pitch = state.now.joint_pos[:, 1:4].sum(dim=-1)
+        self._step = 0
+        self._ends = torch.tensor([leg.steps for leg in SCRIPT]).cumsum(0).tolist()
+
+    @property
+    def leg(self) -> Waypoint | None:
+        """The leg of the next action, None at the end."""
+        for leg, end in zip(SCRIPT, self._ends, strict=True):
+            if self._step < end:
+                return leg
+        return None
+
+    def act(self) -> torch.Tensor:
+        """Return the next action, (N, 6) in [-1, 1].
+
+        Raises:
+            StopIteration: After the last leg.
+        """
+        leg = self.leg
+        if leg is None:
+            raise StopIteration
+        state = transfer_state(self._env)
+        index = SCRIPT.index(leg)
+        begin = self._ends[index] - leg.steps
+        goal = (self._ball if leg.over == "ball" else state.dish_pos).clone()
+        goal[:, 2] = state.ball_radius + leg.height
+        share = min(1.0, 1.5 * (self._step - begin + 1) / leg.steps)
+        point = self._from + share * (goal - self._from)
+        # The servos sag under the arm's weight; lead the target by what is missing once the hand stands still.
+        if share == 1.0:
+            self._bias = (self._bias + 0.2 * (point - state.now.tool_pos)).clamp(-0.015, 0.015)
+        led = point + self._bias
+        self._pitch += (geometry.hand_pitch(led) - self._pitch).clamp(-0.1, 0.1)
+        arm, _ = geometry.inverse_kinematics(led, self._pitch)
+        term = self._env.action_manager.get_term("joints")
+        increments = (arm - term.targets[:, :5]) / term.cfg.arm_step
+        opening = -1.0 if leg.closed else 1.0
+        self._step += 1
+        if self._step == self._ends[index]:
+            self._from = goal
+        return torch.cat((increments.clamp(-1, 1), torch.full_like(increments[:, :1], opening)), dim=-1)

@@ -1,0 +1,59 @@
+"""Reward terms.
+
+Each part of the job pays for progress only: the change of a potential in [0, 1]. What is undone is paid back, so the
+sum over an episode never exceeds 1 a term, no posture earns rent, and grasp-release cycles earn nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from .transfer import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+def transfer_progress(env: ManagerBasedRLEnv, part: str) -> torch.Tensor:
+    """Progress of one part of the transfer in the last control step, in [-1, 1].
+
+    Pays nothing for holding any state. Terminal states keep what they earned; losing the ball therefore has its own
+    cost (:func:`is_ball_lost`).
+
+    Args:
+        env: Environment.
+        part: ``reach``, ``grasp``, ``lift``, ``transport`` or ``release``.
+
+    Returns:
+        Change of the potential, (N,).
+    """
+    return transfer_state(env).progress[part]
+
+
+def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
+    return transfer_state(env).stages[:, -1].float()
+
+
+def is_terminated_term(env: ManagerBasedRLEnv, term_name: str) -> torch.Tensor:
+    """1 in the step in which the named termination ends the episode, else 0, (N,).
+
+    Args:
+        env: Environment.
+        term_name: Name of the termination term.
+    """
+    return env.termination_manager.get_term(term_name).float()
+
+
+def action_rate_l2(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Mean squared change of the clamped action between two control steps, (N,) in [0, 4]."""
+    manager = env.action_manager
+    change = manager.action.clamp(-1.0, 1.0) - manager.prev_action.clamp(-1.0, 1.0)
+    return change.square().mean(dim=-1)
+
+
+def joint_vel_l2(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Mean squared speed of the arm joints, (N,) [rad²/s²], non-negative."""
+    return transfer_state(env).now.joint_vel[:, :5].square().mean(dim=-1)

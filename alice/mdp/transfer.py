@@ -1,0 +1,227 @@
+"""The state of every ball transfer, worked out once a control step and read by all terms.
+
+Rewards, terminations, observations, metrics and the audit ask the same questions (where is the ball seen from the tool,
+is it pinched, does it lie in the dish). They are answered here, once, so that there is one definition of success and
+the answers cost one pass over the simulator's buffers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from alice import geometry, outcome, robot
+from alice.objects import BALL, DISH
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+HISTORY = 1000
+"""Number of finished home-start episodes behind the training metrics."""
+
+
+@dataclass
+class Snapshot:
+    """One reading of the scene. All positions are in the robot's base frame [m]; N is the number of environments."""
+
+    joint_pos: torch.Tensor
+    """(N, 7) [rad, m]."""
+    joint_vel: torch.Tensor
+    """(N, 7) [rad/s, m/s]."""
+    tool_pos: torch.Tensor
+    """(N, 3)."""
+    ball_pos: torch.Tensor
+    """(N, 3)."""
+    ball_speed: torch.Tensor
+    """(N,) [m/s]."""
+    gap: torch.Tensor
+    """Distance between the pads, (N,) [m]."""
+    tool_ball_distance: torch.Tensor
+    """(N,) [m]."""
+    height: torch.Tensor
+    """Height of the ball over its rest on the table, (N,) [m]."""
+    dish_distance: torch.Tensor
+    """Horizontal distance of ball and dish centre, (N,) [m]."""
+    is_pinched: torch.Tensor
+    """(N,) bool."""
+    is_over_floor: torch.Tensor
+    """Ball inside the rim, perhaps still held, (N,) bool."""
+    is_in_dish: torch.Tensor
+    """Ball on the floor of the dish, (N,) bool."""
+    is_settled: torch.Tensor
+    """The whole success condition for this one step, (N,) bool."""
+
+
+class TransferState:
+    """Snapshot, milestones and progress of all environments.
+
+    Use :func:`transfer_state` to get the one of an environment.
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv):
+        self._env = env
+        self._hand = env.scene["robot"].find_bodies("hand")[0][0]
+        n, device = env.num_envs, env.device
+        self.dish_pos = torch.zeros(n, 3, device=device)
+        """Centre of the dish on the table, (N, 3), base frame [m]."""
+        self.ball_radius = torch.full((n,), BALL.radius, device=device)
+        """(N,) [m]."""
+        self.is_home_start = torch.ones(n, dtype=torch.bool, device=device)
+        """Whether the running episode began at the home pose with the ball in its nest, (N,)."""
+        self.stages = torch.zeros(n, len(outcome.STAGES), dtype=torch.bool, device=device)
+        """Milestones of the running episode, (N, 6) in the order of :data:`alice.outcome.STAGES`."""
+        self.stage_steps = torch.zeros(n, len(outcome.STAGES), dtype=torch.long, device=device)
+        """Control step of each milestone, (N, 6); 0 while it has not happened."""
+        self.max_height = torch.zeros(n, device=device)
+        """Greatest height of the pinched ball in the running episode, (N,) [m]."""
+        self.potentials: dict[str, torch.Tensor] = {}
+        self.progress: dict[str, torch.Tensor] = {}
+        """Change of each potential over the last control step, (N,) in [-1, 1]."""
+        self._hold = torch.zeros(n, dtype=torch.long, device=device)
+        self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
+        self._finished_count = 0
+        self._step = env.common_step_counter
+        self._dirty = True
+        self._tool_in_hand = torch.tensor(robot.TOOL_IN_HAND, device=device)
+        self.now: Snapshot | None = None
+
+    ##
+    # Reading
+    ##
+
+    def refresh(self) -> None:
+        """Bring everything up to date: one full update per control step, one re-reading after a reset."""
+        if self._env.common_step_counter != self._step:
+            self._step = self._env.common_step_counter
+            self._advance()
+        elif self._dirty:
+            self._read()
+            self.potentials = self._potentials(self.now)
+            self.progress = {name: torch.zeros_like(value) for name, value in self.potentials.items()}
+        self._dirty = False
+
+    def rates(self) -> dict[str, float]:
+        """Return the share of the last :data:`HISTORY` home-start episodes that passed each stage, in [0, 1]."""
+        count = min(self._finished_count, HISTORY)
+        if count == 0:
+            return {}
+        return dict(zip(outcome.STAGES, self._finished[:count].mean(dim=0).tolist(), strict=True))
+
+    def _read(self) -> None:
+        scene = self._env.scene
+        arm, ball = scene["robot"].data, scene["ball"].data
+        origins = scene.env_origins
+        hand = arm.body_link_pose_w.torch[:, self._hand]
+        joint_pos = arm.joint_pos.torch.clone()
+        tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - origins
+        ball_pos = ball.root_link_pose_w.torch[:, :3] - origins
+        ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
+        gap = joint_pos[:, 5] + joint_pos[:, 6]
+        gap_target = self._env.action_manager.get_term("joints").targets[:, 5:].sum(dim=-1)
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        radius = self.ball_radius
+        height = ball_pos[:, 2] - radius
+        dish_distance = (ball_pos - self.dish_pos)[:, :2].norm(dim=-1)
+        over_floor = (dish_distance < DISH.rim_radius - 0.008) & (height < DISH.floor_thickness + 0.020)
+        in_dish = (dish_distance < DISH.floor_radius) & (height < DISH.floor_thickness + 0.006)
+        is_released = (gap > 2 * radius + 0.004) | (distance > 0.03)
+        is_clear = distance > outcome.CLEAR_DISTANCE
+        self.now = Snapshot(
+            joint_pos=joint_pos,
+            joint_vel=arm.joint_vel.torch.clone(),
+            tool_pos=tool_pos,
+            ball_pos=ball_pos,
+            ball_speed=ball_speed,
+            gap=gap,
+            tool_ball_distance=distance,
+            height=height,
+            dish_distance=dish_distance,
+            is_pinched=geometry.is_pinched(distance, gap, gap_target, radius),
+            is_over_floor=over_floor,
+            is_in_dish=in_dish,
+            is_settled=in_dish & (ball_speed < outcome.REST_SPEED) & is_released & is_clear,
+        )
+
+    def _advance(self) -> None:
+        self._read()
+        now = self.now
+        self._hold = torch.where(now.is_settled, self._hold + 1, 0)
+        held_height = torch.where(now.is_pinched, now.height, 0.0)
+        self.max_height = torch.maximum(self.max_height, held_height)
+        reached = (now.tool_ball_distance < outcome.REACHED_DISTANCE) | self.stages[:, 0]
+        events = torch.stack(
+            (
+                reached,
+                now.is_pinched,
+                held_height >= outcome.LIFTED_HEIGHT,
+                (held_height > 0.01) & (now.dish_distance < outcome.CARRIED_DISTANCE),
+                now.is_in_dish & (now.tool_ball_distance > 0.03) & self.stages[:, 1],
+                self._hold >= outcome.HOLD_STEPS,
+            ),
+            dim=-1,
+        )
+        new = events & ~self.stages
+        self.stage_steps = torch.where(new, (self._env.episode_length_buf + 0).unsqueeze(-1), self.stage_steps)
+        self.stages |= events
+        potentials = self._potentials(now)
+        self.progress = {name: value - self.potentials[name] for name, value in potentials.items()}
+        self.potentials = potentials
+
+    def _potentials(self, now: Snapshot) -> dict[str, torch.Tensor]:
+        """Return how far each part of the job is, (N,) in [0, 1] each; all but ``release`` are 1 over the dish floor."""
+        radius = self.ball_radius
+        near = now.tool_ball_distance
+        pinched = now.is_pinched.float()
+        reach = 0.5 * geometry.tanh_kernel(near, 0.10) + 0.5 * geometry.tanh_kernel(near, 0.03)
+        goal = self.dish_pos + torch.stack((0 * radius, 0 * radius, radius + 0.03), dim=-1)
+        # Only what lies above the goal's height counts as too high: low is the lift term's business.
+        offset = now.ball_pos - goal
+        far = torch.cat((offset[:, :2], offset[:, 2:].clamp(min=0.0)), dim=-1).norm(dim=-1)
+        raised = (now.height / 0.02).clamp(0.0, 1.0)
+        transport = 0.5 * geometry.tanh_kernel(far, 0.15) + 0.5 * geometry.tanh_kernel(far, 0.04)
+        opened = ((now.gap - 2 * radius) / 0.008).clamp(0.0, 1.0)
+        away = ((near - 0.01) / outcome.CLEAR_DISTANCE).clamp(0.0, 1.0)
+        done = now.is_over_floor
+        return {
+            "reach": torch.where(done, 1.0, reach),
+            "grasp": torch.where(done, 1.0, pinched),
+            "lift": torch.where(done, 1.0, pinched * (now.height / outcome.LIFTED_HEIGHT).clamp(0.0, 1.0)),
+            "transport": torch.where(done, 1.0, pinched * raised * transport),
+            "release": torch.where(done, 0.3 * opened + 0.7 * away, 0.0),
+        }
+
+    ##
+    # Writing
+    ##
+
+    def begin_episode(self, env_ids: torch.Tensor, dish_pos: torch.Tensor, is_home_start: torch.Tensor) -> None:
+        """Close the books on the episodes of ``env_ids`` and open new ones.
+
+        Args:
+            env_ids: Environments to reset, (K,) long.
+            dish_pos: New dish centres, (K, 3), base frame [m].
+            is_home_start: Whether each new episode starts from home, (K,) bool.
+        """
+        played = env_ids[(self._env.episode_length_buf[env_ids] > 0) & self.is_home_start[env_ids]]
+        if len(played) > 0:
+            places = (self._finished_count + torch.arange(len(played), device=played.device)) % HISTORY
+            self._finished[places] = self.stages[played].float()
+            self._finished_count += len(played)
+        self.dish_pos[env_ids] = dish_pos
+        self.is_home_start[env_ids] = is_home_start
+        self.stages[env_ids] = False
+        self.stage_steps[env_ids] = 0
+        self.max_height[env_ids] = 0.0
+        self._hold[env_ids] = 0
+        self._dirty = True
+
+
+def transfer_state(env: ManagerBasedRLEnv) -> TransferState:
+    """Return the up-to-date :class:`TransferState` of an environment, made at the first call."""
+    state = env.__dict__.get("transfer_state")
+    if state is None:
+        state = env.__dict__["transfer_state"] = TransferState(env)
+    state.refresh()
+    return state

@@ -1,0 +1,236 @@
+"""Facts of the Hiwonder xArm 1S: the one table that simulator, policy contract and robot driver read.
+
+Units are SI unless a name ends in ``_deg``, ``_ms`` or ``_counts``. Angles are zero with the arm stretched straight
+up (servo count 500). The base frame sits on the table under the yaw axis: x forward, y left, z up.
+
+Sources, named in the comments:
+
+* CAD: Werewolf-Leader/xArm_1s-Description-Package (numbers only; its meshes are not free).
+* drawing: engineering drawing constants of an xArm 1S kinematics class, June 2026.
+* vendor: Hiwonder course material. MIG: migsdigs/Hiwonder_xArm_ESP32 README. RSH: rshorton/xArm_Lewansoul_ROS.
+* guess: no measurement was found; the value is plausible and belongs to the randomization table.
+
+This module needs the standard library only: it also runs on the robot.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+##
+# Control
+##
+
+CONTROL_RATE_HZ = 20
+"""Policy rate [Hz]. 20-25 Hz is what users of this arm reach over its bus (MIG; ME439 course)."""
+
+PHYSICS_RATE_HZ = 120
+"""Simulation rate [Hz]; a multiple of :data:`CONTROL_RATE_HZ`."""
+
+##
+# Servos
+##
+
+COUNTS_PER_RADIAN = 1000 / math.radians(240)
+"""Servo resolution: 1000 counts over 240 degrees (LX bus protocol text) = 238.73 counts/rad."""
+
+SERVO_TRAVEL = math.radians(120)
+"""Largest angle either side of the centre [rad]: LX servos turn 240 degrees in total."""
+
+
+@dataclass(frozen=True)
+class Servo:
+    """One servo type of the LX family."""
+
+    name: str
+    stall_torque: float
+    """Stall torque [N·m]."""
+    no_load_speed: float
+    """No-load speed [rad/s]."""
+
+
+LX_15D = Servo("LX-15D", stall_torque=1.47, no_load_speed=4.76)
+"""15 kg·cm, 0.22 s/60° (MIG)."""
+
+LX_225 = Servo("LX-225", stall_torque=2.45, no_load_speed=4.55)
+"""0.23 s/60° (MIG); 25 kg·cm is inferred from the family naming, no data sheet was found."""
+
+STALL_ERROR = math.radians(4.0)
+"""Position error at which a servo drives with its full torque [rad] (guess). Sets the drive stiffness."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One joint: its axis in the parent link, its limits and the servo behind it."""
+
+    name: str
+    kind: str
+    """``revolute`` or ``prismatic``."""
+    parent: str
+    child: str
+    axis: str
+    """Axis in the parent link frame, ``X``, ``Y`` or ``Z``, with a minus sign where it points the other way."""
+    offset: tuple[float, float, float]
+    """Joint origin in the parent link frame [m]."""
+    lower: float
+    """Lower limit [rad or m]."""
+    upper: float
+    """Upper limit [rad or m]."""
+    effort_limit: float
+    """Largest drive effort [N·m or N]."""
+    velocity_limit: float
+    """Largest speed the hardware reaches [rad/s or m/s]."""
+    stiffness: float
+    """Drive stiffness [N·m/rad or N/m]."""
+    damping: float
+    """Drive damping [N·m·s/rad or N·s/m]."""
+    armature: float
+    """Inertia of rotor and gears seen at the joint [kg·m² or kg]."""
+    servo_id: int
+    """Bus id of the servo that moves the joint."""
+
+
+def _arm_joint(name, parent, child, axis, offset, limit, servo: Servo, damping, servo_id) -> Joint:
+    """Return a revolute joint whose stiffness gives full torque at :data:`STALL_ERROR`."""
+    return Joint(
+        name=name,
+        kind="revolute",
+        parent=parent,
+        child=child,
+        axis=axis,
+        offset=offset,
+        lower=-limit,
+        upper=limit,
+        effort_limit=servo.stall_torque,
+        velocity_limit=servo.no_load_speed,
+        stiffness=servo.stall_torque / STALL_ERROR,
+        damping=damping,
+        armature=ARM_ARMATURE,
+        servo_id=servo_id,
+    )
+
+
+##
+# Geometry [m]
+##
+
+SHOULDER_HEIGHT = 0.065
+"""Table to shoulder axis. Sources range from 57.5 to 87 mm; a ruler on a bare base gave 65 mm. Measure yours."""
+SHOULDER_OFFSET = -0.01135
+"""Shoulder axis behind the yaw axis (CAD)."""
+UPPER_ARM = 0.0964
+"""Shoulder axis to elbow axis (CAD and drawing agree)."""
+FOREARM = 0.0957
+"""Elbow axis to wrist pitch axis (CAD 95.72, drawing 95.71)."""
+WRIST = 0.0557
+"""Wrist pitch axis to the roll servo's output plane (CAD)."""
+HAND = 0.0383
+"""Roll servo's output plane to the fingers' roots (CAD: 38.05 mm to the finger pivots)."""
+PITCH_TO_TIP = 0.1727
+"""Wrist pitch axis to the closed finger tips (drawing; CAD 175.5, vendor 169)."""
+FINGER_LENGTH = PITCH_TO_TIP - WRIST - HAND
+"""Finger root to tip. The real plates are 56.7 mm on a 31 mm crank; here both are one straight plate."""
+FINGER_WIDTH = 0.014
+"""Plate width near the tip (CAD plate 28.2 mm, tapered)."""
+FINGER_THICKNESS = 0.006
+"""Finger plate with its pad (plate 3 mm, CAD)."""
+TOOL_TO_TIP = 0.010
+"""The tool point lies between the pads, this far behind the tips."""
+PITCH_TO_TOOL = PITCH_TO_TIP - TOOL_TO_TIP
+"""Wrist pitch axis to the tool point."""
+TOOL_IN_HAND = (0.0, 0.0, PITCH_TO_TOOL - WRIST)
+"""Tool point in the frame of ``hand``."""
+
+FINGER_TRAVEL = 0.025
+"""Travel of each finger from closed to open: 50 mm opening in total (RSH measured 56 mm at the hard stop)."""
+
+##
+# Joints
+##
+
+ARM_ARMATURE = 0.002
+"""Reflected rotor inertia of an LX servo [kg·m²] (guess)."""
+GRIPPER_FORCE = 8.0
+"""Squeeze of each finger [N] (guess): 17 % of the 47 N that 1.47 N·m give on the 31 mm crank, so it never stalls."""
+FINGER_STIFFNESS = 300.0
+"""Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with a
+ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
+GRIPPER_SPEED = 0.067
+"""Finger speed [m/s]: 13 mm for 30° of crank (CAD) at 0.39 s/60° (MIG)."""
+
+# The damping of the arm joints is critical for the inertia that hangs on each joint: 2·sqrt(stiffness · inertia), with
+# inertia 0.019, 0.019, 0.006, 0.0015 and 0.0003 kg·m² (arm stretched) plus the armature.
+JOINTS: tuple[Joint, ...] = (
+    _arm_joint("base_joint", "base", "turret", "Z", (0.0, 0.0, 0.045), SERVO_TRAVEL, LX_15D, 1.3, 6),
+    _arm_joint(
+        "shoulder_joint", "turret", "upper_arm", "Y", (SHOULDER_OFFSET, 0.0, SHOULDER_HEIGHT - 0.045),
+        math.radians(90), LX_225, 1.7, 5,
+    ),
+    _arm_joint("elbow_joint", "upper_arm", "forearm", "Y", (0.0, 0.0, UPPER_ARM), SERVO_TRAVEL, LX_15D, 0.8, 4),
+    _arm_joint("wrist_pitch_joint", "forearm", "wrist", "Y", (0.0, 0.0, FOREARM), SERVO_TRAVEL, LX_15D, 0.55, 3),
+    _arm_joint("wrist_roll_joint", "wrist", "hand", "Z", (0.0, 0.0, WRIST), SERVO_TRAVEL, LX_15D, 0.45, 2),
+    *(
+        Joint(
+            name=f"{side}_finger_joint",
+            kind="prismatic",
+            parent="hand",
+            child=f"{side}_finger",
+            axis=axis,
+            offset=(0.0, sign * FINGER_THICKNESS / 2, HAND),
+            # Each joint counts outwards, so that both fingers read 0 closed and FINGER_TRAVEL open.
+            lower=0.0,
+            upper=FINGER_TRAVEL,
+            effort_limit=GRIPPER_FORCE,
+            velocity_limit=GRIPPER_SPEED,
+            stiffness=FINGER_STIFFNESS,
+            damping=9.0,
+            armature=0.05,
+            servo_id=1,
+        )
+        for side, sign, axis in (("left", 1, "Y"), ("right", -1, "-Y"))
+    ),
+)
+"""The seven joints in the order of every joint vector of this project."""
+
+JOINT_NAMES: tuple[str, ...] = tuple(joint.name for joint in JOINTS)
+ARM_JOINT_NAMES: tuple[str, ...] = JOINT_NAMES[:5]
+FINGER_JOINT_NAMES: tuple[str, ...] = JOINT_NAMES[5:]
+SERVO_IDS: tuple[int, ...] = (6, 5, 4, 3, 2, 1)
+"""Bus ids of the six servos, arm from the base outwards, then the gripper (MIG and three more sources agree)."""
+
+##
+# Masses
+##
+
+LINK_MASSES: dict[str, float] = {
+    "base": 0.30,
+    "turret": 0.11,
+    "upper_arm": 0.11,
+    "forearm": 0.10,
+    "wrist": 0.09,
+    "hand": 0.10,
+    "left_finger": 0.015,
+    "right_finger": 0.015,
+}
+"""Link masses [kg] (guess): 52-60 g per servo (shop lists of the LX-16A) plus brackets. Total 0.84 kg."""
+
+##
+# Poses and command limits
+##
+
+HOME: dict[str, float] = {
+    "base_joint": 0.0,
+    "shoulder_joint": -0.20,
+    "elbow_joint": 0.95,
+    "wrist_pitch_joint": 1.45,
+    "wrist_roll_joint": 0.0,
+    "left_finger_joint": 0.020,
+    "right_finger_joint": 0.020,
+}
+"""Pose at the start of an episode [rad, m]: open gripper 13 cm above the middle of the workspace."""
+
+ARM_SPEED_CAP = 2.0
+"""Largest commanded joint speed [rad/s]: under half of the no-load speed, so that the servo can follow."""
+FINGER_SPEED_CAP = 0.06
+"""Largest commanded finger speed [m/s], just under :data:`GRIPPER_SPEED`."""

@@ -1,0 +1,67 @@
+"""Isaac Lab configurations of ball, dish, nest and table, every number from :mod:`alice.objects`."""
+
+from __future__ import annotations
+
+from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
+
+import isaaclab.sim as sim_utils
+from isaaclab.assets import AssetBaseCfg, RigidObjectCfg
+from isaaclab.sim.spawners.materials.physics_materials_cfg import RigidBodyMaterialBaseCfg
+
+from alice.objects import BALL, TABLE
+
+from . import DATA_DIR
+
+
+def _friction(value: float) -> RigidBodyMaterialBaseCfg:
+    """Return a material of equal static and dynamic friction without bounce."""
+    return RigidBodyMaterialBaseCfg(static_friction=value, dynamic_friction=value, restitution=0.0)
+
+
+BALL_CFG = RigidObjectCfg(
+    prim_path="{ENV_REGEX_NS}/Ball",
+    spawn=sim_utils.SphereCfg(
+        radius=BALL.radius,
+        rigid_props=[
+            sim_utils.UsdPhysicsRigidBodyCfg(),
+            PhysxRigidBodyCfg(
+                disable_gravity=False,
+                solver_position_iteration_count=8,
+                solver_velocity_iteration_count=1,
+                angular_damping=BALL.angular_damping,
+            ),
+        ],
+        mass_props=sim_utils.MassCfg(mass=BALL.mass),
+        collision_props=[sim_utils.UsdPhysicsCollisionCfg()],
+        physics_material=_friction(BALL.friction),
+        visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=BALL.colour, roughness=0.4),
+    ),
+    init_state=RigidObjectCfg.InitialStateCfg(pos=(0.19, -0.06, BALL.radius)),
+)
+"""The ball: a free rigid body under gravity, held by nothing but friction."""
+
+DISH_CFG = RigidObjectCfg(
+    prim_path="{ENV_REGEX_NS}/Dish",
+    spawn=sim_utils.UsdFileCfg(usd_path=str(DATA_DIR / "dish.usda")),
+    init_state=RigidObjectCfg.InitialStateCfg(pos=(0.19, 0.06, 0.0)),
+)
+"""The dish: kinematic, placed at a reset."""
+
+NEST_CFG = RigidObjectCfg(
+    prim_path="{ENV_REGEX_NS}/Nest",
+    spawn=sim_utils.UsdFileCfg(usd_path=str(DATA_DIR / "nest.usda")),
+    init_state=RigidObjectCfg.InitialStateCfg(pos=(0.19, -0.06, 0.0)),
+)
+"""The nest under the ball's start: kinematic, placed at a reset."""
+
+TABLE_CFG = AssetBaseCfg(
+    prim_path="{ENV_REGEX_NS}/Table",
+    spawn=sim_utils.CuboidCfg(
+        size=TABLE.size,
+        collision_props=[sim_utils.UsdPhysicsCollisionCfg()],
+        physics_material=_friction(TABLE.friction),
+        visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=TABLE.colour, roughness=0.8),
+    ),
+    init_state=AssetBaseCfg.InitialStateCfg(pos=TABLE.centre),
+)
+"""The table top: static."""

@@ -1,0 +1,74 @@
+"""Writes the USD of the dish and the nest from the tables in :mod:`alice.objects`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from pxr import Gf, Usd, UsdPhysics
+
+from alice.objects import DISH, NEST
+from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
+
+_NOTE = "Written by scripts/build_assets.py from alice/objects.py. Do not edit."
+
+
+def build_dish(path: str | Path) -> Path:
+    """Write the dish: a flat floor inside a ring of panels that lean outwards. Origin on the table, in the middle."""
+    stage = _new_body("/dish")
+    thick = DISH.floor_thickness
+    floor = add_cylinder(stage, "/dish/floor", DISH.floor_radius, thick, (0.0, 0.0, thick / 2), "Z")
+    paint(floor, DISH.floor_colour)
+    square = add_box(stage, "/dish/floor_collider", (DISH.floor_side, DISH.floor_side, thick), (0.0, 0.0, thick / 2))
+    make_collider(square, DISH.friction)
+    run, rise = DISH.rim_radius - DISH.floor_radius, DISH.rim_height
+    lean = math.atan2(run, rise)
+    for k in range(DISH.panels):
+        turn = 2 * math.pi * k / DISH.panels
+        middle = (DISH.floor_radius + DISH.rim_radius) / 2
+        centre = (middle * math.cos(turn), middle * math.sin(turn), rise / 2)
+        width = 2 * DISH.rim_radius * math.tan(math.pi / DISH.panels)
+        size = (DISH.panel_thickness, width, math.hypot(run, rise))
+        _add_solid(stage, f"/dish/panel_{k:02d}", size, centre, _turn(turn, lean), DISH.colour, DISH.friction)
+    return _write(stage, path)
+
+
+def build_nest(path: str | Path) -> Path:
+    """Write the nest: a flat ring that keeps the ball from rolling off. Origin on the table, in the middle."""
+    stage = _new_body("/nest")
+    middle = (NEST.inner_radius + NEST.outer_radius) / 2
+    for k in range(NEST.segments):
+        turn = 2 * math.pi * k / NEST.segments
+        size = (
+            NEST.outer_radius - NEST.inner_radius,
+            2 * NEST.inner_radius * math.tan(math.pi / NEST.segments) + 0.001,
+            NEST.height,
+        )
+        centre = (middle * math.cos(turn), middle * math.sin(turn), NEST.height / 2)
+        _add_solid(stage, f"/nest/segment_{k}", size, centre, _turn(turn, 0.0), NEST.colour, NEST.friction)
+    return _write(stage, path)
+
+
+def _new_body(root: str) -> Usd.Stage:
+    """Return a stage whose root is a kinematic rigid body: it is placed at a reset and then stands still."""
+    stage = new_stage(root, _NOTE)
+    UsdPhysics.RigidBodyAPI.Apply(stage.GetDefaultPrim()).CreateKinematicEnabledAttr(True)
+    return stage
+
+
+def _turn(about_z: float, lean: float) -> Gf.Quatf:
+    """Return the rotation that leans a panel outwards by ``lean`` and then turns it by ``about_z`` [rad]."""
+    leaned = Gf.Rotation(Gf.Vec3d(0, 1, 0), math.degrees(lean))
+    return Gf.Quatf((leaned * Gf.Rotation(Gf.Vec3d(0, 0, 1), math.degrees(about_z))).GetQuat())
+
+
+def _add_solid(stage, path, size, centre, rotation, colour, friction) -> None:
+    """Add a drawn box and its colliding twin."""
+    paint(add_box(stage, path, size, centre, rotation), colour)
+    make_collider(add_box(stage, f"{path}_collider", size, centre, rotation), friction)
+
+
+def _write(stage: Usd.Stage, path: str | Path) -> Path:
+    path = Path(path)
+    path.write_text(stage.GetRootLayer().ExportToString())
+    return path

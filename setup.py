@@ -1,0 +1,40 @@
+"""Maps the top-level folders onto the package ``alice`` and lists what each use of it needs to be installed."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+# A regular expression and not tomllib, because a Jetson installs this with Python 3.10.
+VERSION = re.search(r'^version = "([^"]+)"', (ROOT / "extension.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+FOLDERS = {"alice": "alice", "alice.tasks": "tasks", "alice.agents": "agents", "alice.assets": "assets"}
+
+# Isaac Lab 3 needs Python 3.12; the marker keeps `pip install alice[train]` on an older Python from half-installing.
+PY312 = "; python_version >= '3.12'"
+TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
+TRAIN += ["imageio", "imageio-ffmpeg", "tqdm"]
+
+setup(
+    version=VERSION,
+    license="BSD-3-Clause",
+    package_dir=FOLDERS,
+    packages=[
+        package
+        for name, folder in FOLDERS.items()
+        for package in (name, *(f"{name}.{found}" for found in find_packages(str(ROOT / folder))))
+    ],
+    package_data={
+        "": ["*.pyi"],
+        "alice.assets": [f"{d}/**/*.{ext}" for d in ("data", "policies") for ext in ("usda", "pt", "json", "md")],
+    },
+    install_requires=["numpy"],
+    extras_require={
+        "train": [requirement + PY312 for requirement in TRAIN],
+        # Isaac Sim is not on PyPI but on NVIDIA's own index, which pip must be told of (see Isaac Lab's manual).
+        "isaacsim": ["isaaclab[isaacsim]==3.0.0" + PY312],
+        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "tyro", "pydantic"],
+        "test": ["pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
+        "dev": ["ruff", "pyright", "pre-commit"],
+    },
+)

@@ -1,0 +1,171 @@
+"""``Alice-Ball-Transfer``: the state task."""
+
+from __future__ import annotations
+
+from isaaclab.envs import ManagerBasedRLEnvCfg
+from isaaclab.managers import EventTermCfg as EventTerm
+from isaaclab.managers import ObservationGroupCfg as ObsGroup
+from isaaclab.managers import ObservationTermCfg as ObsTerm
+from isaaclab.managers import RewardTermCfg as RewTerm
+from isaaclab.managers import TerminationTermCfg as DoneTerm
+from isaaclab.utils import configclass
+from isaaclab.visualizers import VisualizerCfg
+
+from isaaclab_tasks.utils import PresetCfg
+
+from alice import robot
+from alice.mdp import actions, commands, events, observations, rewards, terminations
+
+from .physics_cfg import PhysicsCfg
+from .scene_cfg import BallTransferSceneCfg
+
+WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
+"""Rectangle of ball and dish centres, base frame ((x), (y)) [m]: 20 x 24 cm, all of it in reach of the tool."""
+MIN_SEPARATION = 0.08
+"""Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
+
+TRAINING_STARTS = {"home": 0.5, "pregrasp": 0.2, "in_hand": 0.2, "above_dish": 0.1}
+"""Share of the training episodes per start kind."""
+
+
+@configclass
+class ActionsCfg:
+    """Six numbers: five joint increments and one gripper opening."""
+
+    joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg()
+
+
+@configclass
+class SevenActionsCfg:
+    """The documented form: each finger has its own opening. It cannot be deployed, the arm has one gripper servo."""
+
+    joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(coupled_fingers=False)
+
+
+@configclass
+class ActionPresetsCfg(PresetCfg):
+    """``presets=seven_actions`` selects the documented form."""
+
+    default: ActionsCfg = ActionsCfg()
+    seven_actions: SevenActionsCfg = SevenActionsCfg()
+
+
+@configclass
+class ObservationsCfg:
+    """What actor and critic see."""
+
+    @configclass
+    class PolicyCfg(ObsGroup):
+        """The documented 28 numbers."""
+
+        joint_pos = ObsTerm(func=observations.joint_pos)
+        joint_vel = ObsTerm(func=observations.joint_vel, clip=(-10.0, 10.0))
+        tool_pos = ObsTerm(func=observations.tool_pos_b)
+        ball_pos = ObsTerm(func=observations.ball_pos_b)
+        tool_to_ball = ObsTerm(func=observations.tool_to_ball_b)
+        ball_to_dish = ObsTerm(func=observations.ball_to_dish_b)
+        gripper_gap = ObsTerm(func=observations.gripper_gap)
+        pinch_flag = ObsTerm(func=observations.pinch_flag)
+
+    @configclass
+    class CommandStateCfg(ObsGroup):
+        """What has been commanded: the arm lags and sags behind it."""
+
+        joint_targets = ObsTerm(func=observations.joint_targets)
+        last_action = ObsTerm(func=observations.last_action)
+
+    policy: PolicyCfg = PolicyCfg()
+    command_state: CommandStateCfg = CommandStateCfg()
+
+
+@configclass
+class CommandsCfg:
+    """The goal."""
+
+    transfer = commands.DishCommandCfg()
+
+
+@configclass
+class EventsCfg:
+    """How an episode begins."""
+
+    reset_transfer = EventTerm(
+        func=events.reset_transfer,
+        mode="reset",
+        params={
+            "shares": dict(TRAINING_STARTS),
+            "area": WORKSPACE,
+            "min_separation": MIN_SEPARATION,
+            "home_noise": 0.05,
+        },
+    )
+
+
+@configclass
+class RewardsCfg:
+    """Progress terms: a weight is the reward of the whole part, because Isaac Lab multiplies by the step length."""
+
+    reach = RewTerm(func=rewards.transfer_progress, weight=1.0 * robot.CONTROL_RATE_HZ, params={"part": "reach"})
+    grasp = RewTerm(func=rewards.transfer_progress, weight=1.0 * robot.CONTROL_RATE_HZ, params={"part": "grasp"})
+    lift = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "lift"})
+    transport = RewTerm(
+        func=rewards.transfer_progress, weight=4.0 * robot.CONTROL_RATE_HZ, params={"part": "transport"}
+    )
+    release = RewTerm(func=rewards.transfer_progress, weight=3.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
+    success = RewTerm(func=rewards.transfer_success, weight=5.0 * robot.CONTROL_RATE_HZ)
+    ball_lost = RewTerm(
+        func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
+    )
+    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.05)
+
+
+@configclass
+class TerminationsCfg:
+    """How an episode ends."""
+
+    time_out = DoneTerm(func="isaaclab.envs.mdp:time_out", time_out=True)
+    success = DoneTerm(func=terminations.transfer_success)
+    ball_lost = DoneTerm(
+        func=terminations.is_ball_lost, params={"min_radius": 0.05, "max_radius": 0.36, "min_height": 0.0}
+    )
+
+
+@configclass
+class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
+    """Pick the ball out of its nest and put it in the dish.
+
+    Task:
+        Ball and dish are drawn over 20 x 24 cm of table, at least 8 cm apart. The arm starts above the table with an
+        open gripper. Gravity acts on everything; the ball is held by friction alone.
+    Actions:
+        Six numbers in [-1, 1] at 20 Hz: five increments of joint targets (1 = 0.1 rad) and one gripper opening.
+        ``presets=seven_actions``: each finger its own opening.
+    Observations:
+        Actor and critic: ``policy``, the documented 28 numbers, and ``command_state``, joint targets and last action.
+    Randomizations:
+        Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job.
+    Success conditions:
+        Ball at rest in the dish, released, gripper clear, for 10 consecutive control steps
+        (:mod:`alice.outcome`, :mod:`alice.mdp.transfer`).
+    """
+
+    scene: BallTransferSceneCfg = BallTransferSceneCfg(num_envs=512, env_spacing=1.2)
+    observations: ObservationsCfg = ObservationsCfg()
+    actions: ActionPresetsCfg = ActionPresetsCfg()
+    commands: CommandsCfg = CommandsCfg()
+    rewards: RewardsCfg = RewardsCfg()
+    terminations: TerminationsCfg = TerminationsCfg()
+    events: EventsCfg = EventsCfg()
+
+    def __post_init__(self):
+        self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
+        self.episode_length_s = 8.0
+        self.sim.dt = 1.0 / robot.PHYSICS_RATE_HZ
+        self.sim.render_interval = self.decimation
+        self.sim.physics = PhysicsCfg()
+        self.sim.default_visualizer_cfg = VisualizerCfg(eye=(0.55, -0.45, 0.40), lookat=(0.12, 0.0, 0.08))
+
+    def play_mode(self) -> None:
+        """Start every episode from home, as the audit does."""
+        super().play_mode()
+        self.events.reset_transfer.params["shares"] = {"home": 1.0}

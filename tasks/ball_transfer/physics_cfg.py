@@ -1,0 +1,40 @@
+"""Physics presets: ``physics=ovphysx`` (default), ``physics=newton_mjwarp``, ``physics=isaacsim_physx``."""
+
+from __future__ import annotations
+
+from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg, NewtonShapeCfg
+from isaaclab_ov.physics import OvPhysxCfg
+from isaaclab_physx.physics import PhysxCfg
+
+from isaaclab.physics import PhysxAutoCfg
+from isaaclab.utils import configclass
+
+from isaaclab_tasks.utils import PresetCfg
+
+
+@configclass
+class ControlStepOvPhysxCfg(OvPhysxCfg):
+    """ovphysx that runs all physics steps of a control step in one call.
+
+    Joint targets are written once per control step, which is when they change. See
+    :func:`alice.compat.let_ovphysx_run_whole_control_steps`.
+    """
+
+    runs_whole_control_steps: bool = True
+    """Whether the joined steps are used; False gives Isaac Lab's stock loop."""
+
+
+@configclass
+class PhysicsCfg(PresetCfg):
+    """Choice of the physics engine."""
+
+    isaacsim_physx: PhysxCfg = PhysxCfg()
+    ovphysx: ControlStepOvPhysxCfg = ControlStepOvPhysxCfg()
+    physx: PhysxAutoCfg = PhysxAutoCfg(isaacsim_physx=isaacsim_physx, ovphysx=ovphysx)
+    newton_mjwarp: NewtonCfg = NewtonCfg(
+        solver_cfg=MJWarpSolverCfg(njmax=200, nconmax=60, cone="elliptic", impratio=10.0),
+        # At the default stiffness the pads sink 10 mm into a 30 mm ball; this needs substeps.
+        num_substeps=4,
+        default_shape_cfg=NewtonShapeCfg(ke=5.0e4, kd=300.0, mu=0.6),
+    )
+    default: PhysxAutoCfg = physx
