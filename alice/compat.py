@@ -19,7 +19,7 @@ def allow_pinned_arrays_without_cuda() -> bool:
     """
     import warp as wp
 
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_WARNING
     wp.init()
     if wp.is_cuda_available():
         return False
@@ -75,3 +75,31 @@ def let_ovphysx_run_whole_control_steps() -> bool:
     OvPhysxManager.handles_decimation = classmethod(handles_decimation)
     OvPhysxManager.step = classmethod(step)
     return True
+
+
+def match_ovphysx_threads_to_cores() -> int | None:
+    """Let ovphysx use as many threads as there are cores where these are fewer than the eight it is hard-wired to.
+
+    ``isaaclab_ov`` 3.0.0 passes ``num_threads=8``. On two cores these spin on each other's locks: profiled, more than
+    half of the time went to the scheduler.
+
+    Returns:
+        The number of threads, or None where nothing was changed.
+    """
+    import os
+
+    try:
+        import ovphysx
+    except ImportError:
+        return None
+    cores = len(os.sched_getaffinity(0))
+    stock = ovphysx.PhysXConfig
+    if cores >= 8 or getattr(stock, "is_matched_to_cores", False):
+        return None
+
+    def config(*args, num_threads: int = 8, **options):
+        return stock(*args, num_threads=min(num_threads, cores), **options)
+
+    config.is_matched_to_cores = True
+    ovphysx.PhysXConfig = config
+    return cores

@@ -105,7 +105,7 @@ def hand_pitch(tool_pos: torch.Tensor, margin: float = 0.12, shallowest: float =
     Returns:
         Pitch, (N,) [rad]; where no pitch leaves the whole margin, the one that leaves most.
     """
-    pitches = torch.linspace(math.pi, shallowest, 24, device=tool_pos.device)
+    pitches = torch.linspace(math.pi, shallowest, 12, device=tool_pos.device)
     room = torch.stack([_joint_room(tool_pos, pitch.expand(len(tool_pos))) for pitch in pitches], dim=-1)
     # argmax returns the first of equals, and the steepest comes first.
     return pitches[room.clamp(max=margin).argmax(dim=-1)]

@@ -29,7 +29,7 @@ class Dish:
     rim_radius: float = 0.038
     rim_height: float = 0.018
     panel_thickness: float = 0.0025
-    panels: int = 10
+    panels: int = 8
     friction: float = 0.6
     colour: tuple[float, float, float] = (0.06, 0.22, 0.50)
     floor_colour: tuple[float, float, float] = (0.10, 0.34, 0.68)
@@ -42,7 +42,7 @@ class Nest:
     inner_radius: float = 0.0085
     outer_radius: float = 0.0135
     height: float = 0.002
-    segments: int = 8
+    segments: int = 16
     friction: float = 0.6
     colour: tuple[float, float, float] = (0.10, 0.10, 0.10)
 

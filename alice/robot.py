@@ -153,7 +153,7 @@ ARM_ARMATURE = 0.002
 """Reflected rotor inertia of an LX servo [kg·m²] (guess)."""
 GRIPPER_FORCE = 8.0
 """Squeeze of each finger [N] (guess): 17 % of the 47 N that 1.47 N·m give on the 31 mm crank, so it never stalls."""
-FINGER_STIFFNESS = 300.0
+FINGER_STIFFNESS = 150.0
 """Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with a
 ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
 GRIPPER_SPEED = 0.067
@@ -184,7 +184,7 @@ JOINTS: tuple[Joint, ...] = (
             effort_limit=GRIPPER_FORCE,
             velocity_limit=GRIPPER_SPEED,
             stiffness=FINGER_STIFFNESS,
-            damping=9.0,
+            damping=6.0,
             armature=0.05,
             servo_id=1,
         )

@@ -34,18 +34,23 @@ def build_dish(path: str | Path) -> Path:
 
 
 def build_nest(path: str | Path) -> Path:
-    """Write the nest: a flat ring that keeps the ball from rolling off. Origin on the table, in the middle."""
+    """Write the nest: a flat ring that keeps the ball from rolling off. Origin on the table, in the middle.
+
+    The ring is drawn; what collides is a triangle of three bars inside it, tangent to its inner edge.
+    """
     stage = _new_body("/nest")
-    middle = (NEST.inner_radius + NEST.outer_radius) / 2
+    middle, across = (NEST.inner_radius + NEST.outer_radius) / 2, NEST.outer_radius - NEST.inner_radius
+    lift = NEST.height / 2
     for k in range(NEST.segments):
         turn = 2 * math.pi * k / NEST.segments
-        size = (
-            NEST.outer_radius - NEST.inner_radius,
-            2 * NEST.inner_radius * math.tan(math.pi / NEST.segments) + 0.001,
-            NEST.height,
-        )
-        centre = (middle * math.cos(turn), middle * math.sin(turn), NEST.height / 2)
-        _add_solid(stage, f"/nest/segment_{k}", size, centre, _turn(turn, 0.0), NEST.colour, NEST.friction)
+        size = (across, 2 * NEST.outer_radius * math.tan(math.pi / NEST.segments), NEST.height)
+        centre = (middle * math.cos(turn), middle * math.sin(turn), lift)
+        paint(add_box(stage, f"/nest/segment_{k:02d}", size, centre, _turn(turn, 0.0)), NEST.colour)
+    for k in range(3):
+        turn = 2 * math.pi * k / 3
+        centre = (middle * math.cos(turn), middle * math.sin(turn), lift)
+        bar = add_box(stage, f"/nest/bar_{k}_collider", (across, 0.016, NEST.height), centre, _turn(turn, 0.0))
+        make_collider(bar, NEST.friction)
     return _write(stage, path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isaaclab.utils import configclass
-from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg, RslRlSymmetryCfg
 
 
 @configclass
@@ -21,21 +21,24 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
         activation="elu",
         obs_normalization=True,
         distribution_cfg=RslRlMLPModelCfg.GaussianDistributionCfg(
-            init_std=1.0, std_type="log", std_range=(0.05, 1.0)
+            init_std=0.6, std_type="log", std_range=(0.05, 1.0)
         ),
     )
     critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
     algorithm = RslRlPpoAlgorithmCfg(
-        num_learning_epochs=5,
+        num_learning_epochs=4,
         num_mini_batches=4,
         learning_rate=1.0e-3,
         schedule="adaptive",
         gamma=0.99,
         lam=0.95,
-        entropy_coef=0.004,
+        entropy_coef=0.002,
         desired_kl=0.01,
         max_grad_norm=1.0,
         value_loss_coef=1.0,
         use_clipped_value_loss=True,
         clip_param=0.2,
+        symmetry_cfg=RslRlSymmetryCfg(
+            use_data_augmentation=True, data_augmentation_func="alice.learning.symmetry:mirror_left_right"
+        ),
     )

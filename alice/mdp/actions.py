@@ -66,7 +66,7 @@ class JointTargetAction(ActionTerm):
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
 
     def apply_actions(self) -> None:
-        self._asset.set_joint_position_target_index(target=self.targets)
+        self._asset.actuators.target_command.set_position_index(value=self.targets)
 
     def set_targets(self, env_ids: torch.Tensor, targets: torch.Tensor) -> None:
         """Place the targets at the start of an episode.

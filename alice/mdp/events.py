@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from alice import geometry, robot
+from alice.objects import DISH
 
 from .transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
-START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish")
+START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
 """Ways an episode can begin. Evaluation uses ``home`` alone."""
 
 SQUEEZE = 0.008
@@ -58,18 +59,15 @@ def reset_transfer(
     ball_xy, dish_xy = draw_pair(count, area, min_separation, device)
     weights = torch.tensor([shares.get(kind, 0.0) for kind in START_KINDS], device=device)
     kind = torch.multinomial(weights, count, replacement=True)
-    is_home, in_hand, above_dish = kind == 0, kind == 2, kind == 3
+    is_home = kind == 0
 
-    rest = torch.cat((ball_xy, radius.unsqueeze(-1)), dim=-1)
-    held = rest + torch.rand(count, 1, device=device) * rest.new_tensor((0.0, 0.0, 0.10))
-    over_dish = torch.cat((dish_xy, radius.unsqueeze(-1) + 0.012 + 0.05 * torch.rand(count, 1, device=device)), dim=-1)
-    ball = torch.where(in_hand.unsqueeze(-1), held, torch.where(above_dish.unsqueeze(-1), over_dish, rest))
-
-    joint_pos, targets = _arm_at(ball, radius, kind)
-    home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device).repeat(count, 1)
-    home[:, :5] += home_noise * (2.0 * torch.rand(count, 5, device=device) - 1.0)
-    joint_pos = torch.where(is_home.unsqueeze(-1), home, joint_pos)
-    targets = torch.where(is_home.unsqueeze(-1), home, targets)
+    ball = _ball_start(kind, ball_xy, dish_xy, radius)
+    joint_pos = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device).repeat(count, 1)
+    joint_pos[:, :5] += home_noise * (2.0 * torch.rand(count, 5, device=device) - 1.0)
+    targets = joint_pos.clone()
+    away = (~is_home).nonzero().squeeze(-1)
+    if len(away) > 0:
+        joint_pos[away], targets[away] = _arm_at(ball[away], radius[away], kind[away])
 
     arm = env.scene["robot"]
     arm.write_joint_position_to_sim_index(position=joint_pos, env_ids=env_ids)
@@ -113,8 +111,31 @@ def draw_pair(
     return pairs[:, 0], pairs[:, 1]
 
 
+def _ball_start(kind: torch.Tensor, nest: torch.Tensor, dish: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
+    """Return where the ball begins.
+
+    Args:
+        kind: Index into :data:`START_KINDS`, (K,).
+        nest: Nest centres, (K, 2) [m].
+        dish: Dish centres, (K, 2) [m].
+        radius: Ball radii, (K,) [m].
+
+    Returns:
+        Ball centres, (K, 3) [m].
+    """
+    chance = torch.rand(len(kind), device=nest.device)
+    height = radius.clone()
+    height += torch.where(kind == 2, 0.10 * chance, 0.0)
+    height += torch.where(kind == 3, 0.012 + 0.05 * chance, 0.0)
+    height += torch.where(kind == 4, DISH.floor_thickness, 0.0)
+    place = torch.where((kind >= 3).unsqueeze(-1), dish, nest)
+    return torch.cat((place, height.unsqueeze(-1)), dim=-1)
+
+
 def _arm_at(ball: torch.Tensor, radius: torch.Tensor, kind: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return joint positions and targets with the hand at the ball (held) or around and above it (pre-grasp).
+    """Return joint positions and targets with the hand at the ball, holding it or open around or above it.
+
+    Above the dish some grippers are already told to open, so that letting go there is seen from the first episode on.
 
     Args:
         ball: Ball centres, (K, 3) [m].
@@ -124,17 +145,18 @@ def _arm_at(ball: torch.Tensor, radius: torch.Tensor, kind: torch.Tensor) -> tup
     Returns:
         Joint positions and joint targets, (K, 7) each [rad, m].
     """
-    count = len(ball)
-    pregrasp = kind == 1
-    lift = torch.where(pregrasp, 0.06 * torch.rand(count, device=ball.device), 0.0)
-    point = torch.cat((ball[:, :2], (ball[:, 2] + lift).unsqueeze(-1)), dim=-1)
+    chance, opening = torch.rand(2, len(ball), device=ball.device)
+    point = ball.clone()
+    point[:, 2] += torch.where(kind == 1, 0.06 * chance, torch.where(kind == 4, 0.03 * chance, 0.0))
     arm, _ = geometry.inverse_kinematics(point, geometry.hand_pitch(point))
-    arm[:, 4] = 0.6 * (2.0 * torch.rand(count, device=ball.device) - 1.0)
-    finger = torch.where(pregrasp, robot.FINGER_TRAVEL, radius)
-    finger_target = torch.where(pregrasp, robot.FINGER_TRAVEL, radius - SQUEEZE)
-    joint_pos = torch.cat((arm, finger.unsqueeze(-1).repeat(1, 2)), dim=-1)
-    targets = torch.cat((arm, finger_target.unsqueeze(-1).repeat(1, 2)), dim=-1)
-    return joint_pos, targets
+    arm[:, 4] = 0.6 * (2.0 * torch.rand(len(ball), device=ball.device) - 1.0)
+    finger = torch.where(kind == 1, robot.FINGER_TRAVEL, radius)
+    finger = torch.where(kind == 4, radius + 0.007 * opening, finger)
+    squeezed = radius - SQUEEZE
+    target = torch.where((kind == 1) | (kind == 4), finger, squeezed)
+    target = torch.where(kind == 3, squeezed + 2.0 * SQUEEZE * opening, target)
+    fingers = finger.unsqueeze(-1).repeat(1, 2)
+    return torch.cat((arm, fingers), dim=-1), torch.cat((arm, target.unsqueeze(-1).repeat(1, 2)), dim=-1)
 
 
 def _place(env: ManagerBasedRLEnv, name: str, env_ids: torch.Tensor, position: torch.Tensor) -> None:

@@ -54,6 +54,10 @@ def action_rate_l2(env: ManagerBasedRLEnv) -> torch.Tensor:
     return change.square().mean(dim=-1)
 
 
-def joint_vel_l2(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Mean squared speed of the arm joints, (N,) [rad²/s²], non-negative."""
-    return transfer_state(env).now.joint_vel[:, :5].square().mean(dim=-1)
+def action_excess_l2(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Mean squared part of the action beyond [-1, 1], (N,), non-negative.
+
+    The action term clamps there, so nothing else keeps the policy's mean in the range from which its noise can still
+    change the command: a gripper mean of -3 never opens by chance.
+    """
+    return (env.action_manager.action.abs() - 1.0).clamp(min=0.0).square().mean(dim=-1)

@@ -46,8 +46,8 @@ class Snapshot:
     """Horizontal distance of ball and dish centre, (N,) [m]."""
     is_pinched: torch.Tensor
     """(N,) bool."""
-    is_over_floor: torch.Tensor
-    """Ball inside the rim, perhaps still held, (N,) bool."""
+    is_over_dish: torch.Tensor
+    """Ball inside the rim or up to 8 cm above it, held or falling, (N,) bool."""
     is_in_dish: torch.Tensor
     """Ball on the floor of the dish, (N,) bool."""
     is_settled: torch.Tensor
@@ -79,6 +79,18 @@ class TransferState:
         self.potentials: dict[str, torch.Tensor] = {}
         self.progress: dict[str, torch.Tensor] = {}
         """Change of each potential over the last control step, (N,) in [-1, 1]."""
+        self.last_stages = torch.zeros_like(self.stages)
+        """:attr:`stages` of the episode that ended last in each environment, (N, 6)."""
+        self.last_stage_steps = torch.zeros_like(self.stage_steps)
+        """:attr:`stage_steps` of that episode, (N, 6)."""
+        self.last_max_height = torch.zeros_like(self.max_height)
+        """:attr:`max_height` of that episode, (N,) [m]."""
+        self.last_in_dish = torch.zeros_like(self.is_home_start)
+        """Whether the ball lay in the dish at its end, (N,)."""
+        self.last_lost = torch.zeros_like(self.is_home_start)
+        """Whether it ended because the ball was lost, (N,)."""
+        self.last_length = torch.zeros(n, dtype=torch.long, device=device)
+        """Its length, (N,) [control steps]."""
         self._hold = torch.zeros(n, dtype=torch.long, device=device)
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
         self._finished_count = 0
@@ -124,7 +136,7 @@ class TransferState:
         radius = self.ball_radius
         height = ball_pos[:, 2] - radius
         dish_distance = (ball_pos - self.dish_pos)[:, :2].norm(dim=-1)
-        over_floor = (dish_distance < DISH.rim_radius - 0.008) & (height < DISH.floor_thickness + 0.020)
+        over_dish = (dish_distance < DISH.rim_radius - 0.008) & (height < 0.08)
         in_dish = (dish_distance < DISH.floor_radius) & (height < DISH.floor_thickness + 0.006)
         is_released = (gap > 2 * radius + 0.004) | (distance > 0.03)
         is_clear = distance > outcome.CLEAR_DISTANCE
@@ -139,7 +151,7 @@ class TransferState:
             height=height,
             dish_distance=dish_distance,
             is_pinched=geometry.is_pinched(distance, gap, gap_target, radius),
-            is_over_floor=over_floor,
+            is_over_dish=over_dish,
             is_in_dish=in_dish,
             is_settled=in_dish & (ball_speed < outcome.REST_SPEED) & is_released & is_clear,
         )
@@ -170,7 +182,10 @@ class TransferState:
         self.potentials = potentials
 
     def _potentials(self, now: Snapshot) -> dict[str, torch.Tensor]:
-        """Return how far each part of the job is, (N,) in [0, 1] each; all but ``release`` are 1 over the dish floor."""
+        """Return how far each part of the job is, (N,) in [0, 1] each.
+
+        All but ``release`` are 1 while the ball is over the dish, held or not, so that letting go there costs nothing.
+        """
         radius = self.ball_radius
         near = now.tool_ball_distance
         pinched = now.is_pinched.float()
@@ -183,7 +198,7 @@ class TransferState:
         transport = 0.5 * geometry.tanh_kernel(far, 0.15) + 0.5 * geometry.tanh_kernel(far, 0.04)
         opened = ((now.gap - 2 * radius) / 0.008).clamp(0.0, 1.0)
         away = ((near - 0.01) / outcome.CLEAR_DISTANCE).clamp(0.0, 1.0)
-        done = now.is_over_floor
+        done = now.is_over_dish
         return {
             "reach": torch.where(done, 1.0, reach),
             "grasp": torch.where(done, 1.0, pinched),
@@ -204,11 +219,7 @@ class TransferState:
             dish_pos: New dish centres, (K, 3), base frame [m].
             is_home_start: Whether each new episode starts from home, (K,) bool.
         """
-        played = env_ids[(self._env.episode_length_buf[env_ids] > 0) & self.is_home_start[env_ids]]
-        if len(played) > 0:
-            places = (self._finished_count + torch.arange(len(played), device=played.device)) % HISTORY
-            self._finished[places] = self.stages[played].float()
-            self._finished_count += len(played)
+        self._close_episode(env_ids[self._env.episode_length_buf[env_ids] > 0])
         self.dish_pos[env_ids] = dish_pos
         self.is_home_start[env_ids] = is_home_start
         self.stages[env_ids] = False
@@ -216,6 +227,21 @@ class TransferState:
         self.max_height[env_ids] = 0.0
         self._hold[env_ids] = 0
         self._dirty = True
+
+    def _close_episode(self, env_ids: torch.Tensor) -> None:
+        """Keep the results of the episodes of ``env_ids``, which have just ended."""
+        if len(env_ids) == 0:
+            return
+        self.last_stages[env_ids] = self.stages[env_ids]
+        self.last_stage_steps[env_ids] = self.stage_steps[env_ids]
+        self.last_max_height[env_ids] = self.max_height[env_ids]
+        self.last_in_dish[env_ids] = self.now.is_in_dish[env_ids]
+        self.last_lost[env_ids] = self._env.termination_manager.get_term("ball_lost")[env_ids]
+        self.last_length[env_ids] = self._env.episode_length_buf[env_ids]
+        counted = env_ids[self.is_home_start[env_ids]]
+        places = (self._finished_count + torch.arange(len(counted), device=counted.device)) % HISTORY
+        self._finished[places] = self.stages[counted].float()
+        self._finished_count += len(counted)
 
 
 def transfer_state(env: ManagerBasedRLEnv) -> TransferState:

@@ -24,7 +24,7 @@ WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
 MIN_SEPARATION = 0.08
 """Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
 
-TRAINING_STARTS = {"home": 0.5, "pregrasp": 0.2, "in_hand": 0.2, "above_dish": 0.1}
+TRAINING_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
 
 
@@ -105,18 +105,19 @@ class EventsCfg:
 class RewardsCfg:
     """Progress terms: a weight is the reward of the whole part, because Isaac Lab multiplies by the step length."""
 
-    reach = RewTerm(func=rewards.transfer_progress, weight=1.0 * robot.CONTROL_RATE_HZ, params={"part": "reach"})
-    grasp = RewTerm(func=rewards.transfer_progress, weight=1.0 * robot.CONTROL_RATE_HZ, params={"part": "grasp"})
+    reach = RewTerm(func=rewards.transfer_progress, weight=5.0 * robot.CONTROL_RATE_HZ, params={"part": "reach"})
+    grasp = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "grasp"})
     lift = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "lift"})
     transport = RewTerm(
-        func=rewards.transfer_progress, weight=4.0 * robot.CONTROL_RATE_HZ, params={"part": "transport"}
+        func=rewards.transfer_progress, weight=3.0 * robot.CONTROL_RATE_HZ, params={"part": "transport"}
     )
-    release = RewTerm(func=rewards.transfer_progress, weight=3.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
-    success = RewTerm(func=rewards.transfer_success, weight=5.0 * robot.CONTROL_RATE_HZ)
+    release = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
+    success = RewTerm(func=rewards.transfer_success, weight=2.0 * robot.CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
-    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.05)
+    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
+    action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
 
 @configclass

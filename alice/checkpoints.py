@@ -1,0 +1,100 @@
+"""Finds and opens policy checkpoints. A file may come from a stranger: none of its code is run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from alice.assets import POLICIES_DIR
+from alice.usage import UsageError, suggest
+
+SELECTORS = ("released", "latest")
+"""Names that stand for a file: the policy in this repository, and the newest run below :data:`LOG_ROOT`."""
+LOG_ROOT = Path("logs") / "rsl_rl"
+"""Where Isaac Lab puts the runs, relative to the working directory."""
+POLICY_KEYS = ("actor_state_dict", "student_state_dict")
+"""A checkpoint holds one of these: the first of PPO, the second of a distillation."""
+_MODEL = re.compile(r"model_(\d+)\.pt")
+
+
+def resolve(name: str, task: str) -> Path:
+    """Return the file behind ``--checkpoint``; it looks at names and first bytes and imports nothing heavy.
+
+    Args:
+        name: A file, a run folder (its newest checkpoint by number) or one of :data:`SELECTORS`.
+        task: Task id.
+
+    Raises:
+        UsageError: If there is no such file, or it cannot be a checkpoint.
+    """
+    if name == "released":
+        return _released(task)
+    path = _latest(task) if name == "latest" else Path(name)
+    if path.is_dir():
+        newest = newest_in(path)
+        if newest is None:
+            raise UsageError(f"--checkpoint {name!r}: the folder holds no model_<number>.pt; give a run folder")
+        path = newest
+    if not path.is_file():
+        raise UsageError(f"--checkpoint {name!r} does not exist; give a file, a run folder, 'latest' or 'released'")
+    _check_kind(path)
+    return path
+
+
+def newest_in(folder: Path) -> Path | None:
+    """Return the ``model_<number>.pt`` of the greatest number in a folder, None if there is none."""
+    numbered = [(int(found[1]), file) for file in folder.iterdir() if (found := _MODEL.fullmatch(file.name))]
+    return max(numbered)[1] if numbered else None
+
+
+def _released(task: str) -> Path:
+    path = POLICIES_DIR / f"{task}.pt"
+    if not path.is_file():
+        released = [file.stem for file in POLICIES_DIR.glob("*.pt")]
+        raise UsageError(f"--checkpoint released: none for {task!r}; {suggest(task, released, 'released')}")
+    return path
+
+
+def _latest(task: str) -> Path:
+    manifests = sorted(LOG_ROOT.glob("*/*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for manifest in manifests:
+        if newest_in(manifest.parent) and f'"{task}"' in manifest.read_text(encoding="utf-8"):
+            return manifest.parent
+    raise UsageError(f"--checkpoint latest: no run of {task} with a checkpoint below {LOG_ROOT}; train first")
+
+
+def _check_kind(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise UsageError(f"checkpoint {str(path)!r} cannot be read: {error.strerror}") from error
+    if head != b"PK\x03\x04":  # torch.save writes a zip archive
+        raise UsageError(f"{str(path)!r} is not a PyTorch checkpoint; give a model_<number>.pt written by training")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Load a checkpoint onto the CPU.
+
+    Args:
+        path: File.
+
+    Returns:
+        The dictionary that RSL-RL saved.
+
+    Raises:
+        UsageError: If it is not a checkpoint of RSL-RL, or holds anything but weights and numbers.
+    """
+    import torch
+
+    remedy = "give a model_<number>.pt written by scripts/train.py"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises nearly anything
+        reason = " ".join(str(error).split())[:90]
+        raise UsageError(f"{str(path)!r} is damaged or holds more than weights ({reason} …); {remedy}") from error
+    if not isinstance(content, dict) or not any(key in content for key in POLICY_KEYS):
+        keys = f"has keys {sorted(map(str, content))[:5]}" if isinstance(content, dict) else "is no dictionary"
+        raise UsageError(f"{str(path)!r} {keys}, need one of {list(POLICY_KEYS)}; {remedy}")
+    return content

@@ -1,0 +1,184 @@
+"""The audit: the only way a success rate of this project is measured.
+
+It counts the first episode of each environment after a full reset, from home starts alone, with the deterministic
+policy, in as many rounds as the number of episodes takes. Counting first episodes keeps quick ones from being counted
+more often than slow ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tqdm import tqdm
+
+from alice import outcome, robot
+from alice.mdp.transfer import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+MAX_ENVS = 1024
+"""Most environments of one round, unless the user asks for more."""
+DEFAULT_SEED = 20260
+"""Seed of audits; training uses small numbers, so that no start is drawn twice."""
+
+
+@dataclass
+class Episodes:
+    """What happened in E counted episodes."""
+
+    stages: torch.Tensor
+    """Milestones in the order of :data:`alice.outcome.STAGES`, (E, 6) bool."""
+    stage_steps: torch.Tensor
+    """Control step of each milestone, (E, 6); 0 where it did not happen."""
+    max_height: torch.Tensor
+    """Greatest height of the pinched ball over its rest, (E,) [m]."""
+    in_dish: torch.Tensor
+    """Whether the ball lay in the dish at the end, (E,) bool."""
+    lost: torch.Tensor
+    """Whether the ball left the reach of the arm, (E,) bool."""
+    length: torch.Tensor
+    """Length, (E,) [control steps]."""
+    peak_effort: torch.Tensor
+    """Greatest drive effort of each joint, read at the end of each control step, (E, 7) [N·m, N]."""
+    peak_speed: torch.Tensor
+    """Greatest speed of each joint, read likewise, (E, 7) [rad/s, m/s]."""
+
+    @staticmethod
+    def concatenate(parts: list[Episodes]) -> Episodes:
+        """Return all episodes of several rounds in one."""
+        names = Episodes.__dataclass_fields__
+        return Episodes(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
+def envs_for(episodes: int, num_envs: int | None) -> int:
+    """Return how many environments to simulate: rounds of equal size, at most :data:`MAX_ENVS` unless asked for.
+
+    Args:
+        episodes: Number of episodes.
+        num_envs: What the user asked for.
+    """
+    rounds = math.ceil(episodes / min(num_envs or MAX_ENVS, episodes))
+    return min(num_envs, episodes) if num_envs else math.ceil(episodes / rounds)
+
+
+def run_audit(env: RslRlVecEnvWrapper, policy: torch.nn.Module, episodes: int, show_progress: bool) -> Episodes:
+    """Play ``episodes`` counted episodes.
+
+    Args:
+        env: Environment in play mode.
+        policy: Network from observation groups to actions.
+        episodes: How many to count.
+        show_progress: Whether to draw a bar on standard error.
+    """
+    parts = []
+    with tqdm(total=episodes, unit="episode", disable=not show_progress) as bar, torch.inference_mode():
+        while (missing := episodes - sum(len(part.length) for part in parts)) > 0:
+            parts.append(_round(env, policy, min(missing, env.num_envs), bar))
+    return Episodes.concatenate(parts)
+
+
+def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: tqdm) -> Episodes:
+    """Play the first episode of the first ``counted`` environments after a full reset."""
+    obs, _ = env.reset()
+    state = transfer_state(env.unwrapped)
+    if not state.is_home_start.all():
+        raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
+    running = torch.arange(env.num_envs, device=env.device) < counted
+    peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
+    kept: dict[str, torch.Tensor] = {}
+    while running.any():
+        obs, _, dones, _ = env.step(policy(obs))
+        policy.reset(dones)
+        done = dones.bool()
+        # A finished environment has been reset by now: its joints are those of the next episode.
+        alive = (running & ~done).unsqueeze(-1)
+        effort, speed = _drive(env)
+        peak_effort = torch.maximum(peak_effort, torch.where(alive, effort, 0.0))
+        peak_speed = torch.maximum(peak_speed, torch.where(alive, speed, 0.0))
+        ended = running & done
+        if ended.any():
+            _keep(kept, transfer_state(env.unwrapped), ended)
+            running &= ~done
+            bar.update(int(ended.sum()))
+    kept.update(peak_effort=peak_effort, peak_speed=peak_speed)
+    return Episodes(**{name: value[:counted].cpu() for name, value in kept.items()})
+
+
+def _keep(kept: dict[str, torch.Tensor], state: Any, ended: torch.Tensor) -> None:
+    """Copy the results of the environments that have just ended their counted episode."""
+    for name in ("stages", "stage_steps", "max_height", "in_dish", "lost", "length"):
+        value = getattr(state, f"last_{name}")
+        kept.setdefault(name, torch.zeros_like(value))[ended] = value[ended]
+
+
+def _drive(env: RslRlVecEnvWrapper) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the size of each joint's drive effort and speed now, (N, 7) each.
+
+    The effort is the drive law of the asset, stiffness times error minus damping times speed, within the effort limit.
+    """
+    now = transfer_state(env.unwrapped).now
+    targets = env.unwrapped.action_manager.get_term("joints").targets
+    stiffness, damping, limit = (
+        torch.tensor([getattr(joint, name) for joint in robot.JOINTS], device=env.device)
+        for name in ("stiffness", "damping", "effort_limit")
+    )
+    effort = stiffness * (targets - now.joint_pos) - damping * now.joint_vel
+    return torch.minimum(effort.abs(), limit), now.joint_vel.abs()
+
+
+def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
+    """Return rates, times and peaks of an audit, ready for JSON.
+
+    Args:
+        episodes: What happened.
+        step_dt: Length of a control step [s].
+    """
+    count = len(episodes.length)
+    success = episodes.stages[:, -1]
+    low, high = outcome.wilson_interval(int(success.sum()), count)
+    lifted = episodes.stages[:, outcome.STAGES.index("lifted")]
+    dropped = lifted & ~episodes.in_dish
+    return {
+        "episodes": count,
+        "success": {"rate": float(success.float().mean()), "low": low, "high": high},
+        "stages": dict(zip(outcome.STAGES, episodes.stages.float().mean(dim=0).tolist(), strict=True)),
+        "outcomes": _outcomes(episodes),
+        "pick_rate": float(lifted.float().mean()),
+        "drop_rate": float(dropped.sum() / lifted.sum()) if lifted.any() else None,
+        "time_to_success": _times(episodes.stage_steps[success, -1].float(), step_dt),
+        "max_height_m": {
+            "median": float(episodes.max_height.median()),
+            "max": float(episodes.max_height.max()),
+        },
+        "joints": {
+            joint.name: {
+                "peak_effort": float(episodes.peak_effort[:, index].max()),
+                "median_peak_effort": float(episodes.peak_effort[:, index].median()),
+                "effort_limit": joint.effort_limit,
+                "peak_speed": float(episodes.peak_speed[:, index].max()),
+                "speed_limit": joint.velocity_limit,
+                "units": ["N·m", "rad/s"] if joint.kind == "revolute" else ["N", "m/s"],
+            }
+            for index, joint in enumerate(robot.JOINTS)
+        },
+    }
+
+
+def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
+    counts = dict.fromkeys(outcome.OUTCOMES, 0)
+    rows = zip(episodes.stages.tolist(), episodes.in_dish.tolist(), episodes.lost.tolist(), strict=True)
+    for stages, in_dish, lost in rows:
+        counts[outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), in_dish, lost)] += 1
+    return {name: {"count": count, "rate": count / len(episodes.length)} for name, count in counts.items()}
+
+
+def _times(steps: torch.Tensor, step_dt: float) -> dict[str, float] | None:
+    """Return the median and the 90th percentile of step counts, None if there are none."""
+    if len(steps) == 0:
+        return None
+    median, p90 = torch.quantile(steps, torch.tensor([0.5, 0.9])).tolist()
+    return {"median_steps": median, "p90_steps": p90, "median_s": median * step_dt, "p90_s": p90 * step_dt}

@@ -1,0 +1,93 @@
+"""Opens an environment and puts a trained policy into it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from alice.launch import Job
+from alice.usage import UsageError
+
+if TYPE_CHECKING:
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+    from rsl_rl.models import MLPModel
+
+
+@contextlib.contextmanager
+def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlVecEnvWrapper]:
+    """Start the simulator, make the environment of a job and close it afterwards.
+
+    Args:
+        job: Checked command line.
+        visualizer: Name of an Isaac Lab visualizer, None for no window.
+
+    Yields:
+        The environment as RSL-RL sees it.
+    """
+    import gymnasium
+    from isaaclab.app import launch_simulation
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+    mistake = None
+    with launch_simulation(job.env_cfg, {"device": job.device, "visualizer": visualizer}):
+        with _quiet():
+            env = gymnasium.make(job.task, cfg=job.env_cfg)
+        try:
+            yield RslRlVecEnvWrapper(env, clip_actions=job.agent_cfg.clip_actions)
+        except UsageError as error:  # launch_simulation prints a traceback of whatever passes through it
+            mistake = error
+        finally:
+            env.close()
+    if mistake:
+        raise mistake
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what Isaac Lab and RSL-RL print while they build things; tell it only if they fail."""
+    held = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(held):
+            yield
+    except BaseException:
+        print(held.getvalue(), file=sys.stderr)
+        raise
+
+
+def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel:
+    """Build the policy of a job's agent configuration and give it the weights of its checkpoint.
+
+    Only the weights are taken. What else a checkpoint holds, such as a curriculum's state, must not reach an
+    evaluation.
+
+    Args:
+        env: Environment.
+        job: Checked command line with a checkpoint.
+
+    Returns:
+        A network from observation groups to actions, (N, A); the mean of its distribution.
+
+    Raises:
+        UsageError: If the weights do not fit the environment.
+    """
+    from importlib.metadata import version
+
+    from isaaclab_rl.rsl_rl import create_rsl_rl_runner, handle_deprecated_rsl_rl_cfg
+
+    agent_cfg = handle_deprecated_rsl_rl_cfg(job.agent_cfg, version("rsl-rl-lib"))
+    with _quiet():
+        runner = create_rsl_rl_runner(env, agent_cfg, log_dir=None)
+    policy = runner.get_inference_policy(device=job.device)
+    weights: dict[str, Any] = job.weights.get("student_state_dict") or job.weights.get("actor_state_dict")
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
+        raise UsageError(
+            f"{job.checkpoint.name} does not fit {job.task} ({reason} …); give the overrides it was trained with, see"
+            " params/alice.json of its run"
+        ) from error
+    return policy

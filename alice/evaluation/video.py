@@ -1,0 +1,169 @@
+"""Films a task without a window: mp4 and GIF videos and single pictures from a third-person camera.
+
+The camera is Newton's ray tracer, which runs on any physics engine, with or without a GPU. It has no anti-aliasing, so
+pictures are taken at twice the size and averaged.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import imageio
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from alice import outcome
+from alice.evaluation.playback import Ended
+from alice.mdp.transfer import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+EYE = (0.60, -0.38, 0.34)
+"""Where the camera stands, base frame [m]."""
+LOOK_AT = (0.13, 0.0, 0.06)
+SIZE = (640, 480)
+"""Width and height of the picture [pixels]; several environments share it in tiles."""
+OVERSAMPLING = 2
+HOLD_SECONDS = 0.8
+"""How long the end of an episode stays in the picture."""
+SUFFIXES = (".mp4", ".gif")
+GIF_SIZE, GIF_RATE, GIF_COLOURS = (400, 300), 10, 96
+"""Small enough for a README."""
+GREEN, RED, GREY = (30, 130, 60), (190, 50, 40), (70, 70, 70)
+
+
+def add_camera(env_cfg: Any) -> None:
+    """Add the camera to the configuration of an environment."""
+    import isaaclab.sim as sim_utils
+    from isaaclab.sensors import CameraCfg
+    from isaaclab_newton.renderers import NewtonWarpRendererCfg
+
+    columns = math.ceil(math.sqrt(env_cfg.scene.num_envs))
+    env_cfg.scene.film_camera = CameraCfg(
+        prim_path="{ENV_REGEX_NS}/film_camera",
+        width=SIZE[0] // columns * OVERSAMPLING,
+        height=SIZE[1] // columns * OVERSAMPLING,
+        data_types=["rgb"],
+        spawn=sim_utils.PinholeCameraCfg(focal_length=26.0, horizontal_aperture=20.0, clipping_range=(0.01, 5.0)),
+        renderer_cfg=NewtonWarpRendererCfg(enable_shadows=True),
+    )
+
+
+class Film:
+    """Pictures of an environment, one for each control step, kept in memory."""
+
+    def __init__(self, env: ManagerBasedRLEnv):
+        """Point the camera; the environment's configuration has gone through :func:`add_camera`."""
+        self._env = env
+        self._camera = env.scene["film_camera"]
+        self._rate = round(1.0 / env.step_dt)
+        origins = env.scene.env_origins
+        self._camera.set_world_poses_from_view(origins + origins.new_tensor(EYE), origins + origins.new_tensor(LOOK_AT))
+        self._episodes = [1] * env.num_envs
+        self._verdicts: list[tuple[Ended, int] | None] = [None] * env.num_envs
+        self.frames: list[np.ndarray] = []
+        """Pictures, (H, W, 3) uint8 each."""
+        self.lifted: np.ndarray | None = None
+        """The first picture of a lifted ball."""
+        self._clean: np.ndarray | None = None
+
+    def shoot(self, ended: list[Ended]) -> None:
+        """Take the picture of this control step.
+
+        Args:
+            ended: Episodes that it ended, as :func:`alice.evaluation.playback.play` yields them. The picture already
+                shows the next episode, so with a single environment the picture before stays a moment with its verdict.
+        """
+        for end in ended:
+            self._verdicts[end.env] = (end, round(HOLD_SECONDS * self._rate))
+            if self._env.num_envs == 1 and self._clean is not None:
+                picture = _labelled(self._clean, f"episode {self._episodes[0]}", *_verdict(end))
+                self.frames += [picture] * round(HOLD_SECONDS * self._rate)
+                self._verdicts[0] = None
+            self._episodes[end.env] += 1
+        tiles = self._tiles()
+        self._clean = tiles[0]
+        stages = transfer_state(self._env).stages
+        self.frames.append(_mosaic([self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]))
+        if self.lifted is None and bool(stages[0, outcome.STAGES.index("lifted")]):
+            self.lifted = self._clean
+
+    def _tiles(self) -> np.ndarray:
+        """Return the camera's pictures, averaged to their final size, (N, H, W, 3) uint8."""
+        images = self._camera.data.output["rgb"].torch[..., :3].permute(0, 3, 1, 2).float()
+        small = torch.nn.functional.avg_pool2d(images, OVERSAMPLING)
+        return small.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def _caption(self, tile: np.ndarray, index: int, stages: torch.Tensor) -> np.ndarray:
+        verdict = self._verdicts[index]
+        if verdict and verdict[1] > 0:
+            self._verdicts[index] = (verdict[0], verdict[1] - 1)
+            return _labelled(tile, f"episode {self._episodes[index] - 1}", *_verdict(verdict[0]))
+        passed = [name for name, happened in zip(outcome.STAGES, stages.tolist(), strict=True) if happened]
+        return _labelled(tile, f"episode {self._episodes[index]}", passed[-1] if passed else "", GREY)
+
+    ##
+    # Writing
+    ##
+
+    def save(self, path: Path) -> None:
+        """Write the film as H.264 (``.mp4``) or as a small GIF, in one piece."""
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            if path.suffix == ".gif":
+                _write_gif(temporary, self.frames, self._rate)
+            else:
+                with imageio.get_writer(temporary, fps=self._rate, codec="libx264", quality=8) as writer:
+                    for frame in self.frames:
+                        writer.append_data(frame)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def save_picture(self, path: Path) -> None:
+        """Write one picture: the ball just lifted, or the last one if it never was."""
+        picture = self._clean if self.lifted is None else self.lifted
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        Image.fromarray(picture).save(temporary)
+        os.replace(temporary, path)
+
+
+def _verdict(end: Ended) -> tuple[str, tuple[int, int, int]]:
+    """Return the text and colour that end an episode."""
+    return f"{end.outcome.replace('_', ' ')}, {end.seconds:.1f} s", GREEN if end.outcome == "success" else RED
+
+
+def _labelled(tile: np.ndarray, title: str, text: str, colour: tuple[int, int, int]) -> np.ndarray:
+    """Return a picture with a title and a coloured text in its upper left corner."""
+    image = Image.fromarray(tile)
+    draw = ImageDraw.Draw(image)
+    size = max(9, tile.shape[0] // 22)
+    font = ImageFont.load_default(size)
+    draw.text((size, size // 2), title, fill=GREY, font=font)
+    draw.text((size, size // 2 + round(1.3 * size)), text, fill=colour, font=font)
+    return np.asarray(image)
+
+
+def _mosaic(tiles: list[np.ndarray]) -> np.ndarray:
+    """Return pictures side by side in a square grid; sides are even numbers, as H.264 needs."""
+    columns = math.ceil(math.sqrt(len(tiles)))
+    rows = math.ceil(len(tiles) / columns)
+    height, width, _ = tiles[0].shape
+    canvas = np.full((rows * height, columns * width, 3), 238, dtype=np.uint8)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
+    return canvas[: canvas.shape[0] // 2 * 2, : canvas.shape[1] // 2 * 2]
+
+
+def _write_gif(path: Path, frames: list[np.ndarray], rate: int) -> None:
+    """Write every so many frames as a GIF with one palette, so that nothing flickers."""
+    small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames[:: rate // GIF_RATE]]
+    palette = small[len(small) // 2].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
+    flat[0].save(path, save_all=True, append_images=flat[1:], duration=1000 // GIF_RATE, loop=0, optimize=True)

@@ -1,0 +1,216 @@
+"""What every door in ``scripts/`` does before the simulator starts: find the task, check all words, choose a device."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alice import checkpoints, overrides, provenance, usage
+from alice.usage import UsageError, suggest
+
+TASK_PREFIX = "Alice-"
+DEFAULT_AGENT = "rsl_rl_cfg_entry_point"
+MAX_THREADS = 4
+"""PyTorch threads on the CPU at most: the networks are too small to share out more finely."""
+
+
+@dataclass
+class Job:
+    """A checked command line."""
+
+    task: str
+    agent: str
+    device: str
+    words: list[str]
+    """The ``name=value`` overrides."""
+    env_cfg: Any
+    agent_cfg: Any
+    checkpoint: Path | None
+    weights: dict[str, Any] | None
+    """Content of :attr:`checkpoint`, on the CPU."""
+
+    def set_seed(self, seed: int) -> None:
+        """Set the seed of agent and environment."""
+        self.agent_cfg.seed = self.env_cfg.seed = seed
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that all doors share."""
+    parser.add_argument("--task", help="task id")
+    parser.add_argument("--checkpoint", help="a file, a run folder, 'latest' or 'released'")
+    parser.add_argument("--num_envs", type=usage.positive, help="number of environments")
+    parser.add_argument("--seed", type=usage.seed, help="seed of everything random")
+    parser.add_argument("--device", help="cpu or cuda:N; default: CUDA where there is one")
+    parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
+
+
+def prepare(args: argparse.Namespace, words: list[str], play_mode: bool, needs_checkpoint: bool = False) -> Job:
+    """Check a command line, the cheap things first, and return what to run.
+
+    Args:
+        args: Flags of :func:`add_flags`.
+        words: The ``name=value`` overrides.
+        play_mode: Whether the environment is evaluated and not trained on.
+        needs_checkpoint: Whether there must be a checkpoint.
+
+    Raises:
+        UsageError: If anything is wrong.
+    """
+    path = None
+    if needs_checkpoint and not args.checkpoint:
+        raise UsageError("--checkpoint is missing; give a file, a run folder, 'latest' or 'released'")
+    if args.checkpoint and args.checkpoint not in checkpoints.SELECTORS:
+        path = checkpoints.resolve(args.checkpoint, "")
+    task = resolve_task(args.task)
+    agent = resolve_agent(task, args.agent)
+    if args.checkpoint and path is None:
+        path = checkpoints.resolve(args.checkpoint, task)
+    device = choose_device(args.device)
+    weights = checkpoints.load(path) if path else None
+    env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
+    settle_physics(env_cfg)
+    env_cfg.sim.device = agent_cfg.device = device
+    if args.num_envs is not None:
+        env_cfg.scene.num_envs = args.num_envs
+    job = Job(task, agent, device, words, env_cfg, agent_cfg, path, weights)
+    job.set_seed(agent_cfg.seed if args.seed is None else args.seed)
+    limit_threads()
+    return job
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """Return what ran, where and with which files, ready for JSON.
+
+    Args:
+        job: Checked command line; its physics is named as the launched environment uses it.
+    """
+    content = {
+        "task": job.task,
+        "agent": job.agent,
+        "num_envs": job.env_cfg.scene.num_envs,
+        "physics": physics_name(job.env_cfg),
+        "overrides": job.words,
+        "device": job.device,
+        "checkpoint": None,
+        "checkpoint_sha256": None,
+    }
+    if job.checkpoint:
+        content.update(checkpoint=job.checkpoint.name, checkpoint_sha256=provenance.sha256(job.checkpoint))
+    return {**content, **provenance.collect(job.agent_cfg.seed, job.device)}
+
+
+def physics_name(env_cfg: Any) -> str:
+    """Return the preset name of the physics engine of a configuration."""
+    names = {"OvPhysxCfg": "ovphysx", "PhysxCfg": "isaacsim_physx", "NewtonCfg": "newton_mjwarp"}
+    kinds = [kind.__name__ for kind in type(env_cfg.sim.physics).__mro__]
+    return next((names[kind] for kind in kinds if kind in names), kinds[0])
+
+
+def resolve_task(name: str | None) -> str:
+    """Return a registered task id of this project.
+
+    Args:
+        name: What the user gave with ``--task``; a namespace such as ``alice.tasks:`` is dropped.
+
+    Raises:
+        UsageError: If there is no such task.
+    """
+    import gymnasium
+
+    with _without_driver_warning():
+        importlib.import_module("alice.tasks")  # by name: this module must not depend on the tasks
+    known = [task for task in gymnasium.registry if task.startswith(TASK_PREFIX)]
+    if name is None:
+        raise UsageError(f"--task is missing; tasks: {', '.join(sorted(known))}")
+    name = name.split(":")[-1]
+    if name not in known:
+        raise UsageError(f"unknown task {name!r}; {suggest(name, known, 'tasks')}")
+    return name
+
+
+@contextlib.contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Keep Warp's library from warning of a missing CUDA driver; all else on standard error comes through, later."""
+    with tempfile.TemporaryFile("w+") as held:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if not line.startswith("Warp CUDA warning: Could not find or load the NVIDIA CUDA driver"):
+                    sys.stderr.write(line)
+
+
+def resolve_agent(task: str, name: str) -> str:
+    """Return the key of an agent configuration of a task; raise :class:`UsageError` if there is none of that name."""
+    import gymnasium
+
+    known = [key for key in gymnasium.spec(task).kwargs if key.startswith("rsl_rl") and key.endswith("entry_point")]
+    if name not in known:
+        raise UsageError(f"unknown agent {name!r} of {task}; {suggest(name, known, 'agents')}")
+    return name
+
+
+def choose_device(requested: str | None) -> str:
+    """Return the device of simulation and learning: ``cuda:0`` where PyTorch finds CUDA, else ``cpu``.
+
+    Args:
+        requested: What the user gave with ``--device``; None leaves the choice to the machine.
+
+    Raises:
+        UsageError: If the machine does not have it.
+    """
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if requested is None:
+        return "cuda:0" if count else "cpu"
+    known = ["cpu", *(f"cuda:{index}" for index in range(count))]
+    device = "cuda:0" if requested == "cuda" else requested
+    if device not in known:
+        reason = "PyTorch finds no CUDA device on this machine; " if not count and device.startswith("cuda") else ""
+        raise UsageError(f"--device {requested!r} cannot be used; {reason}{suggest(device, known, 'devices')}")
+    return device
+
+
+def limit_threads() -> None:
+    """Give PyTorch as many threads as tiny networks can use, unless ``OMP_NUM_THREADS`` says otherwise."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(min(MAX_THREADS, cores))
+
+
+def settle_physics(env_cfg: Any) -> None:
+    """Choose the physics engine where the configuration leaves it open.
+
+    Raises:
+        UsageError: If the choice cannot run here.
+    """
+    from isaaclab.app import validate_launch
+
+    try:
+        validate_launch(env_cfg, {})
+    except ValueError as error:
+        raise UsageError(f"this combination of presets cannot run: {error}") from error
+    if type(env_cfg.sim.physics).__name__ == "PhysxCfg" and importlib.util.find_spec("isaacsim") is None:
+        raise UsageError(
+            "physics=isaacsim_physx needs Isaac Sim, which is not installed; use physics=ovphysx, the same PhysX"
+            " without Isaac Sim, or install alice[isaacsim]"
+        )

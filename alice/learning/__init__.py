@@ -1,0 +1,1 @@
+"""What RSL-RL loads by string: symmetry."""

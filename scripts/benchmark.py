@@ -1,0 +1,52 @@
+"""Measure env-steps/s per physics preset and number of environments, and where the time goes.
+
+./isaaclab.sh -p scripts/benchmark.py --task Alice-Ball-Transfer
+./isaaclab.sh -p scripts/benchmark.py --task Alice-Ball-Transfer --physics ovphysx --envs 256 512 1024 2048
+"""
+
+from __future__ import annotations
+
+import copy
+
+from alice import launch, provenance, usage
+
+DEFAULT_ENVS = {"ovphysx": (256, 512, 1024, 2048), "newton_mjwarp": (256, 512)}
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, measure every combination and print a table."""
+    parser = usage.DoorParser(prog="benchmark.py", description="Measure the speed of an environment.")
+    launch.add_flags(parser)
+    parser.add_argument("--physics", nargs="+", default=list(DEFAULT_ENVS), help="physics presets; default: both")
+    parser.add_argument("--envs", nargs="+", type=usage.positive, help="numbers of environments")
+    parser.add_argument("--seconds", type=usage.positive, default=20, help="time per measurement; default 20")
+    parser.add_argument("--json", metavar="FILE", help="where to write all figures")
+    args, words = usage.parse(parser, argv)
+    target = usage.require_writable(args.json, "--json")
+    args.task = args.task or "Alice-Ball-Transfer"
+    jobs = [launch.prepare(args, [*words, f"physics={name}"], play_mode=False) for name in args.physics]
+
+    from alice.evaluation import benchmark, policy
+
+    rows = []
+    for name, job in zip(args.physics, jobs, strict=True):
+        for count in args.envs or DEFAULT_ENVS.get(name, (512,)):
+            run = copy.deepcopy(job)
+            run.env_cfg.scene.num_envs = count
+            with policy.open_environment(run) as env:
+                timing = benchmark.measure(env.unwrapped, args.seconds)
+            rows.append({"physics": name, **vars(timing)})
+            parts = "  ".join(f"{part} {share:.0%}" for part, share in timing.shares.items() if share >= 0.01)
+            print(f"{name:14s} {count:5d} envs {timing.env_steps_per_s:9.0f} env-steps/s   {parts}", flush=True)
+    best = {name: max(row["env_steps_per_s"] for row in rows if row["physics"] == name) for name in args.physics}
+    print("best: " + ", ".join(f"{name} {speed:.0f} env-steps/s" for name, speed in best.items()))
+    if len(best) > 1:
+        first, *others = best
+        print("ratio: " + ", ".join(f"{first} / {name} = {best[first] / best[name]:.1f}" for name in others))
+    if target:
+        provenance.write_json(target, {**launch.describe(jobs[0]), "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    usage.run(main)
