@@ -131,7 +131,7 @@ PITCH_TO_TIP = 0.1727
 """Wrist pitch axis to the closed finger tips (drawing; CAD 175.5, vendor 169)."""
 FINGER_LENGTH = PITCH_TO_TIP - WRIST - HAND
 """Finger root to tip. The real plates are 56.7 mm on a 31 mm crank; here both are one straight plate."""
-FINGER_WIDTH = 0.014
+FINGER_WIDTH = 0.018
 """Plate width near the tip (CAD plate 28.2 mm, tapered)."""
 FINGER_THICKNESS = 0.006
 """Finger plate with its pad (plate 3 mm, CAD)."""
@@ -153,7 +153,7 @@ ARM_ARMATURE = 0.002
 """Reflected rotor inertia of an LX servo [kg·m²] (guess)."""
 GRIPPER_FORCE = 8.0
 """Squeeze of each finger [N] (guess): 17 % of the 47 N that 1.47 N·m give on the 31 mm crank, so it never stalls."""
-FINGER_STIFFNESS = 150.0
+FINGER_STIFFNESS = 100.0
 """Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with a
 ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
 GRIPPER_SPEED = 0.067
@@ -184,7 +184,7 @@ JOINTS: tuple[Joint, ...] = (
             effort_limit=GRIPPER_FORCE,
             velocity_limit=GRIPPER_SPEED,
             stiffness=FINGER_STIFFNESS,
-            damping=6.0,
+            damping=5.0,
             armature=0.05,
             servo_id=1,
         )

@@ -11,6 +11,7 @@ from isaaclab.sim.spawners.materials.physics_materials_cfg import RigidBodyMater
 from alice.objects import BALL, TABLE
 
 from . import DATA_DIR
+from .xarm1s import SOLVER_POSITION_ITERATIONS, SOLVER_VELOCITY_ITERATIONS
 
 
 def _friction(value: float) -> RigidBodyMaterialBaseCfg:
@@ -26,8 +27,8 @@ BALL_CFG = RigidObjectCfg(
             sim_utils.UsdPhysicsRigidBodyCfg(),
             PhysxRigidBodyCfg(
                 disable_gravity=False,
-                solver_position_iteration_count=8,
-                solver_velocity_iteration_count=1,
+                solver_position_iteration_count=SOLVER_POSITION_ITERATIONS,
+                solver_velocity_iteration_count=SOLVER_VELOCITY_ITERATIONS,
                 angular_damping=BALL.angular_damping,
             ),
         ],

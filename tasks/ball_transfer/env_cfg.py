@@ -111,8 +111,8 @@ class RewardsCfg:
     transport = RewTerm(
         func=rewards.transfer_progress, weight=3.0 * robot.CONTROL_RATE_HZ, params={"part": "transport"}
     )
-    release = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
-    success = RewTerm(func=rewards.transfer_success, weight=2.0 * robot.CONTROL_RATE_HZ)
+    release = RewTerm(func=rewards.transfer_progress, weight=4.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
+    success = RewTerm(func=rewards.transfer_success, weight=4.0 * robot.CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )

@@ -1,0 +1,183 @@
+"""Fakes that several unit tests share. PyTorch is imported when one is asked for, not before."""
+
+import math
+
+import pytest
+
+from alice import robot
+
+
+@pytest.fixture(scope="session")
+def tool_point():
+    """Return a function from joint angles [rad] by name to the tool point in the base frame [m].
+
+    It walks the joint table link by link with 3 x 3 matrices in plain Python: slow, general, and written without a look
+    at the closed form in :mod:`alice.geometry`.
+    """
+
+    def walk(angles: dict[str, float]) -> tuple[float, float, float]:
+        place, turn = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+        for joint in robot.JOINTS:
+            if joint.kind == "revolute":
+                place = _add(place, _apply(turn, joint.offset))
+                turn = _multiply(turn, _about(joint.axis, angles.get(joint.name, 0.0)))
+        return _add(place, _apply(turn, robot.TOOL_IN_HAND))
+
+    return walk
+
+
+def _about(axis: str, angle: float):
+    """Return the rotation matrix about ``X``, ``Y`` or ``Z``, with a minus sign for the other way round."""
+    c, s = math.cos(angle), math.sin(-angle if axis.startswith("-") else angle)
+    return {
+        "X": ((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c)),
+        "Y": ((c, 0.0, s), (0.0, 1.0, 0.0), (-s, 0.0, c)),
+        "Z": ((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0)),
+    }[axis[-1]]
+
+
+def _apply(matrix, vector):
+    return tuple(sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix)
+
+
+def _multiply(first, second):
+    columns = [_apply(first, column) for column in zip(*second, strict=True)]
+    return tuple(zip(*columns, strict=True))
+
+
+def _add(first, second):
+    return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def make_env():
+    """Return a maker of :class:`FakeEnv`: ``make_env(count)``."""
+    pytest.importorskip("torch")
+    return FakeEnv
+
+
+class FakeData:
+    """Buffers of an asset; each holds its tensor under ``torch``, as Isaac Lab's do."""
+
+    class Buffer:
+        """One buffer."""
+
+        __slots__ = ("torch",)
+
+        def __init__(self, tensor):
+            self.torch = tensor
+
+    def __init__(self, **tensors):
+        for name, tensor in tensors.items():
+            setattr(self, name, self.Buffer(tensor))
+
+
+class FakeAsset:
+    """Arm or object whose writers write into its own buffers."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: FakeData):
+        self.data = data
+
+    def find_bodies(self, name: str):
+        assert name == "hand"
+        return [2], [name]
+
+    def write_joint_position_to_sim_index(self, *, position, env_ids):
+        self.data.joint_pos.torch[env_ids] = position
+
+    def write_joint_velocity_to_sim_index(self, *, velocity, env_ids):
+        self.data.joint_vel.torch[env_ids] = velocity
+
+    def write_root_pose_to_sim_index(self, *, root_pose, env_ids):
+        self.data.root_link_pose_w.torch[env_ids] = root_pose
+
+    def write_root_velocity_to_sim_index(self, *, root_velocity, env_ids):
+        self.data.root_com_vel_w.torch[env_ids] = root_velocity
+
+
+class FakeScene(dict):
+    """Assets by name, and the environments' origins."""
+
+    __slots__ = ("env_origins",)
+
+
+class FakeTerm:
+    """The action term: targets and their setter."""
+
+    __slots__ = ("targets",)
+
+    def set_targets(self, env_ids, targets):
+        self.targets[env_ids] = targets
+
+
+class FakeManager:
+    """Terms by name, and the last two actions."""
+
+    __slots__ = ("action", "prev_action", "terms")
+
+    def __init__(self, terms):
+        self.terms = terms
+
+    def get_term(self, name: str):
+        return self.terms[name]
+
+
+class FakeEnv:
+    """An environment without physics: things are where :meth:`put` puts them. All else is refused."""
+
+    device = "cpu"
+
+    def __init__(self, count: int):
+        import torch
+
+        self.num_envs = count
+        self.common_step_counter = 0
+        self.episode_length_buf = torch.zeros(count, dtype=torch.long)
+        self.scene = FakeScene()
+        spread = (torch.arange(count) % 5).float().unsqueeze(-1)
+        self.scene.env_origins = spread * torch.tensor([1.25, -0.5, 0.0])
+        upright = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+        arm = {"joint_pos": torch.zeros(count, 7), "joint_vel": torch.zeros(count, 7)}
+        self.scene["robot"] = FakeAsset(FakeData(body_link_pose_w=upright.repeat(count, 3, 1), **arm))
+        for name in ("ball", "dish", "nest"):
+            pose, speed = upright.repeat(count, 1), torch.zeros(count, 6)
+            self.scene[name] = FakeAsset(FakeData(root_link_pose_w=pose, root_com_vel_w=speed))
+        joints = FakeTerm()
+        joints.targets = torch.zeros(count, 7)
+        self.action_manager = FakeManager({"joints": joints})
+        self.action_manager.action = torch.zeros(count, 6)
+        self.action_manager.prev_action = torch.zeros(count, 6)
+        never = torch.zeros(count, dtype=torch.bool)
+        self.termination_manager = FakeManager({"ball_lost": never, "success": never.clone()})
+
+    def put(self, tool=None, ball=None, speed=None, gap=None, gap_target=None) -> None:
+        """Place things in all environments; what is not given stays.
+
+        Args:
+            tool: Tool point, (3,) or (N, 3), base frame [m]. The hand is upright.
+            ball: Ball centre, likewise [m].
+            speed: Speed of the ball, number or (N,) [m/s].
+            gap: Distance between the pads, number or (N,) [m].
+            gap_target: Commanded distance between the pads, likewise [m].
+        """
+        import torch
+
+        origins, arm = self.scene.env_origins, self.scene["robot"].data
+        if tool is not None:
+            offset = torch.as_tensor(tool) - torch.tensor(robot.TOOL_IN_HAND)
+            arm.body_link_pose_w.torch[:, 2, :3] = origins + offset
+        if ball is not None:
+            self.scene["ball"].data.root_link_pose_w.torch[:, :3] = origins + torch.as_tensor(ball)
+        if speed is not None:
+            self.scene["ball"].data.root_com_vel_w.torch[:, 1] = torch.as_tensor(speed)
+        if gap is not None:
+            arm.joint_pos.torch[:, 5:] = torch.as_tensor(gap).reshape(-1, 1) / 2
+        if gap_target is not None:
+            self.action_manager.get_term("joints").targets[:, 5:] = torch.as_tensor(gap_target).reshape(-1, 1) / 2
+
+    def advance(self) -> None:
+        """Let one control step pass."""
+        self.common_step_counter += 1
+        self.episode_length_buf += 1

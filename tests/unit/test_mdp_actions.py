@@ -1,0 +1,172 @@
+"""The action term through a fake asset: clamped, no faster than the servos, never beyond the limits."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("isaaclab")
+
+from alice import robot  # noqa: E402
+from alice.mdp.actions import JointTargetAction, JointTargetActionCfg  # noqa: E402
+
+HOME = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
+
+
+class FakeCommand:
+    """Keeps what was sent to the drives."""
+
+    __slots__ = ("sent",)
+
+    def set_position_index(self, *, value):
+        self.sent = value.clone()
+
+
+class FakeActuators:
+    """Drives of the fake arm."""
+
+    __slots__ = ("target_command",)
+
+    def __init__(self):
+        self.target_command = FakeCommand()
+
+
+class FakeArm:
+    """An articulation with joint names and drives, and nothing else."""
+
+    __slots__ = ("actuators", "joint_names")
+
+    def __init__(self, joint_names):
+        self.joint_names = list(joint_names)
+        self.actuators = FakeActuators()
+
+    def find_joints(self, names, preserve_order=False):
+        assert preserve_order
+        return [self.joint_names.index(name) for name in names], list(names)
+
+
+class FakeEnv:
+    """What an action term needs of an environment."""
+
+    __slots__ = ("device", "num_envs", "scene")
+
+    def __init__(self, count: int, joint_names=robot.JOINT_NAMES):
+        self.num_envs, self.device = count, "cpu"
+        self.scene = {"robot": FakeArm(joint_names)}
+
+
+@pytest.fixture
+def term():
+    """The six-action term of two environments."""
+    return JointTargetAction(JointTargetActionCfg(), FakeEnv(2))
+
+
+@pytest.fixture
+def seven():
+    """The seven-action term of two environments."""
+    return JointTargetAction(JointTargetActionCfg(coupled_fingers=False), FakeEnv(2))
+
+
+def _act(term, *numbers) -> torch.Tensor:
+    """Process one action in all environments and return the change of the targets."""
+    before = term.targets.clone()
+    term.process_actions(torch.tensor([numbers], dtype=torch.float).repeat(2, 1))
+    return term.targets - before
+
+
+def test_dimensions(term, seven):
+    assert term.action_dim == 6 and seven.action_dim == 7
+    assert term.raw_actions.shape == (2, 6) and seven.raw_actions.shape == (2, 7)
+    assert term.processed_actions.shape == seven.processed_actions.shape == (2, 7)
+
+
+def test_targets_begin_at_home(term):
+    assert torch.equal(term.processed_actions, HOME.repeat(2, 1))
+
+
+def test_arm_actions_are_increments_of_a_tenth_of_a_radian(term):
+    change = _act(term, 1.0, -1.0, 0.5, 0.0, -0.25, 0.6)
+    torch.testing.assert_close(change[0, :5], torch.tensor([0.1, -0.1, 0.05, 0.0, -0.025]))
+
+
+def test_arm_targets_do_not_depend_on_earlier_actions(term):
+    _act(term, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert _act(term, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)[:, :5].abs().max() == 0.0
+
+
+def test_actions_beyond_one_are_clamped_but_remembered(term):
+    change = _act(term, 50.0, -50.0, 1.5, 0.0, 0.0, 50.0)
+    torch.testing.assert_close(change[0, :3], torch.tensor([0.1, -0.1, 0.1]))
+    assert term.raw_actions[0].tolist() == [50.0, -50.0, 1.5, 0.0, 0.0, 50.0]
+
+
+def test_no_target_moves_faster_than_the_caps(term):
+    torch.manual_seed(0)
+    for _ in range(200):
+        change = _act(term, *(4.0 * torch.randn(6)).tolist())
+        assert (20 * change[:, :5]).abs().max() <= 2.0 + 1e-5  # rad/s at 20 Hz
+        assert (20 * change[:, 5:]).abs().max() <= 0.06 + 1e-6  # m/s
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+def test_targets_stop_at_the_joint_limits(term, direction):
+    for _ in range(60):
+        _act(term, *[direction] * 6)
+    end = "upper" if direction > 0 else "lower"
+    expected = torch.tensor([getattr(joint, end) for joint in robot.JOINTS])
+    torch.testing.assert_close(term.targets[0], expected)
+    # They come back at once: nothing is wound up beyond the limit.
+    assert (_act(term, *[-direction] * 6)[:, :5] * -direction > 0.09).all()
+
+
+@pytest.mark.parametrize(("action", "opening"), [(-1.0, 0.0), (0.0, 0.0125), (1.0, 0.025), (-9.0, 0.0), (0.6, 0.020)])
+def test_the_gripper_goes_to_an_opening_that_both_fingers_share(term, action, opening):
+    for _ in range(10):
+        _act(term, 0, 0, 0, 0, 0, action)
+    torch.testing.assert_close(term.targets[:, 5:], torch.full((2, 2), opening))
+
+
+def test_the_gripper_takes_a_third_of_a_second_to_shut(term):
+    term.set_targets(torch.arange(2), torch.cat((HOME[:5], torch.tensor([0.02, 0.02]))).repeat(2, 1))
+    for _ in range(6):
+        _act(term, 0, 0, 0, 0, 0, -1)
+    assert term.targets[0, 5] > 0.001  # 18 mm of 20 after 0.3 s
+    _act(term, 0, 0, 0, 0, 0, -1)
+    assert term.targets[0, 5:].tolist() == [0.0, 0.0]
+
+
+def test_the_documented_form_moves_each_finger_by_itself(seven):
+    for _ in range(10):
+        change = _act(seven, 0.1, 0, 0, 0, 0, 1.0, -1.0)
+    torch.testing.assert_close(seven.targets[:, 5:], torch.tensor([[0.025, 0.0]] * 2))
+    torch.testing.assert_close(change[0, 0], torch.tensor(0.01))
+
+
+def test_environments_are_independent(term):
+    term.process_actions(torch.tensor([[1.0] * 6, [0.0] * 6]))
+    assert term.targets[0, 0] == pytest.approx(0.1) and term.targets[1, 0] == 0.0
+
+
+def test_the_drives_get_the_targets(term):
+    _act(term, 1, 1, 1, 1, 1, 1)
+    term.apply_actions()
+    assert torch.equal(term._asset.actuators.target_command.sent, term.targets)
+
+
+def test_a_reset_forgets_the_action_of_the_chosen_and_no_target(term):
+    _act(term, 1, 1, 1, 1, 1, 1)
+    targets = term.targets.clone()
+    term.reset(torch.tensor([1], dtype=torch.int32))
+    assert term.raw_actions.abs().sum(dim=-1).tolist() == [6.0, 0.0]
+    term.reset()
+    assert term.raw_actions.abs().max() == 0.0
+    assert torch.equal(term.targets, targets)
+
+
+def test_set_targets_places_the_chosen_only(term):
+    term.set_targets(torch.tensor([1]), torch.zeros(1, 7))
+    assert term.targets[1].abs().max() == 0.0 and torch.equal(term.targets[0], HOME)
+
+
+def test_another_joint_order_is_refused_with_the_remedy():
+    swapped = [*robot.JOINT_NAMES[:5], *reversed(robot.JOINT_NAMES[5:])]
+    with pytest.raises(ValueError, match=r"right_finger_joint.*scripts/build_assets.py"):
+        JointTargetAction(JointTargetActionCfg(), FakeEnv(2, swapped))

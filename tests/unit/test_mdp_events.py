@@ -1,0 +1,184 @@
+"""How an episode begins: where ball and dish are drawn, and that each start kind is what its name says."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from alice import geometry, robot  # noqa: E402
+from alice.mdp import events  # noqa: E402
+from alice.mdp.transfer import transfer_state  # noqa: E402
+
+AREA = ((0.09, 0.29), (-0.12, 0.12))
+HOME = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
+LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in robot.JOINTS]) for end in ("lower", "upper"))
+
+
+##
+# Where ball and dish are drawn
+##
+
+
+def test_pairs_lie_in_the_area_and_apart():
+    torch.manual_seed(0)
+    ball, dish = events.draw_pair(5000, AREA, 0.08, "cpu")
+    assert ball.shape == dish.shape == (5000, 2)
+    for place in (ball, dish):
+        assert (place[:, 0] >= 0.09).all() and (place[:, 0] <= 0.29).all()
+        assert (place[:, 1].abs() <= 0.12).all()
+    apart = (ball - dish).norm(dim=-1)
+    assert apart.min() >= 0.08
+    assert apart.min() < 0.085 and apart.max() > 0.25  # near and far pairs are both drawn
+
+
+def test_pairs_without_a_separation_are_uniform():
+    torch.manual_seed(1)
+    ball, dish = events.draw_pair(20000, AREA, 0.0, "cpu")
+    for place in (ball, dish):
+        cells = ((place - torch.tensor([0.09, -0.12])) / torch.tensor([0.05, 0.06])).long()
+        counts = torch.bincount(cells[:, 0] * 4 + cells[:, 1], minlength=16)
+        # 1250 are expected in each of the 16 cells, with a standard deviation of 34.
+        assert counts.min() > 1100 and counts.max() < 1400
+
+
+def test_pairs_cover_both_sides_and_all_directions():
+    torch.manual_seed(2)
+    ball, dish = events.draw_pair(20000, AREA, 0.08, "cpu")
+    for place in (ball, dish):
+        cells = ((place - torch.tensor([0.09, -0.12])) / torch.tensor([0.05, 0.06])).long()
+        counts = torch.bincount(cells[:, 0] * 4 + cells[:, 1], minlength=16)
+        assert counts.min() > 800 and counts.max() < 1900  # the middle has less room for a partner
+    way = dish - ball
+    assert ((way > 0).float().mean(dim=0) - 0.5).abs().max() < 0.02
+    assert abs((ball[:, 0] * way[:, 1]).mean()) < 1e-3
+
+
+@pytest.mark.parametrize("separation", [0.16, 0.5, 10.0])
+def test_a_separation_without_room_is_refused(separation):
+    with pytest.raises(ValueError, match=f"min_separation={separation}.*smaller"):
+        events.draw_pair(4, AREA, separation, "cpu")
+
+
+##
+# Start kinds
+##
+
+
+def _reset(env, kind: str, env_ids=None, noise: float = 0.05):
+    """Reset and return joint positions, joint targets, ball and dish in the base frame."""
+    torch.manual_seed(7)
+    events.reset_transfer(env, env_ids, {kind: 2.0}, AREA, 0.08, noise)
+    origins = env.scene.env_origins
+    ball = env.scene["ball"].data.root_link_pose_w.torch[:, :3] - origins
+    dish = env.scene["dish"].data.root_link_pose_w.torch[:, :3] - origins
+    return env.scene["robot"].data.joint_pos.torch, env.action_manager.get_term("joints").targets, ball, dish
+
+
+def test_the_documented_kinds():
+    assert events.START_KINDS == ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
+
+
+def test_an_unknown_kind_is_refused(make_env):
+    with pytest.raises(ValueError, match=r"\['in_hnd'\] are unknown.*'in_hand'"):
+        events.reset_transfer(make_env(2), None, {"home": 1.0, "in_hnd": 1.0}, AREA, 0.08, 0.0)
+
+
+@pytest.mark.parametrize("kind", events.START_KINDS)
+def test_what_every_start_has_in_common(kind, make_env):
+    env = make_env(200)
+    env.scene["ball"].data.root_com_vel_w.torch[:] = 3.0
+    env.scene["robot"].data.joint_vel.torch[:] = 3.0
+    joints, targets, ball, dish = _reset(env, kind)
+    state = transfer_state(env)
+    assert torch.isfinite(joints).all() and torch.isfinite(targets).all()
+    assert (joints >= LOWER - 1e-6).all() and (joints <= UPPER + 1e-6).all()
+    torch.testing.assert_close(targets[:, :5], joints[:, :5])
+    assert env.scene["ball"].data.root_com_vel_w.torch.abs().max() == 0.0
+    assert env.scene["robot"].data.joint_vel.torch.abs().max() == 0.0
+    torch.testing.assert_close(state.dish_pos, dish, atol=1e-6, rtol=0)
+    assert dish[:, 2].abs().max() < 1e-6
+    nest = env.scene["nest"].data.root_link_pose_w.torch[:, :2] - env.scene.env_origins[:, :2]
+    assert (nest - dish[:, :2]).norm(dim=-1).min() > 0.0799
+    for name in ("ball", "dish", "nest"):
+        assert (env.scene[name].data.root_link_pose_w.torch[:, 3:] == torch.tensor([0.0, 0.0, 0.0, 1.0])).all()
+    assert state.is_home_start.all() if kind == "home" else not state.is_home_start.any()
+    assert not state.stages.any()
+
+
+def test_home_starts(make_env):
+    env = make_env(200)
+    joints, targets, ball, _ = _reset(env, "home")
+    nest = env.scene["nest"].data.root_link_pose_w.torch[:, :3] - env.scene.env_origins
+    torch.testing.assert_close(ball[:, :2], nest[:, :2])
+    assert (ball[:, 2] - 0.015).abs().max() < 1e-6
+    assert (joints - HOME)[:, :5].abs().max() <= 0.05 and (joints - HOME)[:, :5].std(dim=0).min() > 0.02
+    torch.testing.assert_close(joints[:, 5:], HOME[5:].repeat(200, 1))
+    torch.testing.assert_close(targets, joints)
+    exact, *_ = _reset(env, "home", noise=0.0)
+    torch.testing.assert_close(exact, HOME.repeat(200, 1))
+
+
+def _tool_to_ball(joints, ball) -> torch.Tensor:
+    return (geometry.forward_kinematics(joints)[0] - ball).norm(dim=-1)
+
+
+def test_pregrasp_starts(make_env):
+    joints, targets, ball, _ = _reset(make_env(200), "pregrasp")
+    distance = _tool_to_ball(joints, ball)
+    assert distance.max() <= 0.0605 and distance.min() < 0.005
+    assert (ball[:, 2] - 0.015).abs().max() < 1e-6
+    assert (joints[:, 5:] > 0.02).all()  # open around the ball
+    torch.testing.assert_close(targets, joints)
+
+
+@pytest.mark.parametrize(("kind", "lowest", "highest"), [("in_hand", 0.0, 0.10), ("above_dish", 0.012, 0.062)])
+def test_starts_with_the_ball_between_the_pads(kind, lowest, highest, make_env):
+    joints, targets, ball, dish = _reset(make_env(200), kind)
+    assert _tool_to_ball(joints, ball).max() < 1e-3
+    height = ball[:, 2] - 0.015
+    assert height.min() >= lowest - 1e-6 and height.max() <= highest + 1e-6
+    assert height.max() - height.min() > 0.8 * (highest - lowest)
+    torch.testing.assert_close(joints[:, 5:], torch.full((200, 2), 0.015))  # pads on the ball's surface
+    squeezed = targets[:, 5] < 0.0145
+    if kind == "in_hand":
+        assert squeezed.all()
+    else:
+        torch.testing.assert_close(ball[:, :2], dish[:, :2], atol=1e-6, rtol=0)
+        assert 0.2 < squeezed.float().mean() < 0.8  # the others are already told to open
+
+
+def test_in_dish_starts(make_env):
+    joints, targets, ball, dish = _reset(make_env(200), "in_dish")
+    torch.testing.assert_close(ball[:, :2], dish[:, :2], atol=1e-6, rtol=0)
+    assert (ball[:, 2] - 0.017).abs().max() < 1e-6
+    assert _tool_to_ball(joints, ball).max() <= 0.0305
+    assert (joints[:, 5:] >= 0.015 - 1e-6).all()
+    torch.testing.assert_close(targets, joints)
+
+
+def test_shares_are_kept(make_env):
+    env = make_env(4000)
+    torch.manual_seed(8)
+    events.reset_transfer(env, None, {"home": 3.0, "in_dish": 1.0}, AREA, 0.08, 0.0)
+    assert transfer_state(env).is_home_start.float().mean() == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["home", "in_hand"])
+def test_a_partial_reset_leaves_the_others_alone(kind, make_env):
+    env = make_env(6)
+    _reset(env, "home")
+    buffers = [env.scene["robot"].data.joint_pos.torch, env.action_manager.get_term("joints").targets]
+    buffers += [env.scene[name].data.root_link_pose_w.torch for name in ("ball", "dish", "nest")]
+    buffers.append(transfer_state(env).dish_pos)
+    before = [buffer.clone() for buffer in buffers]
+    torch.manual_seed(9)
+    chosen = torch.tensor([1, 4], dtype=torch.int32)  # int32 is what Isaac Lab hands over
+    events.reset_transfer(env, chosen, {kind: 1.0}, AREA, 0.08, 0.05)
+    for buffer, old in zip(buffers, before, strict=True):
+        changed = (buffer != old).any(dim=-1)
+        assert changed.nonzero().flatten().tolist() == [1, 4]
+
+
+def test_a_slice_means_all(make_env):
+    env = make_env(6)
+    _reset(env, "home", slice(None))
+    assert (env.scene["ball"].data.root_link_pose_w.torch[:, 2] > 0.01).all()

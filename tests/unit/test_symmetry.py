@@ -1,0 +1,140 @@
+"""The mirror image of a sample is a sample of the same task."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+tensordict = pytest.importorskip("tensordict")
+
+from alice import geometry, robot  # noqa: E402
+from alice.learning.symmetry import mirror_left_right  # noqa: E402
+
+
+def _sample(rows: int = 16, actions: int = 6):
+    """Return observations that fit together (the tool is where the joints put it) and actions."""
+    generator = torch.Generator().manual_seed(rows)
+    joints = torch.rand(rows, 7, generator=generator) - 0.5
+    tool, _ = geometry.forward_kinematics(joints)
+    ball, dish = tool + 0.1 * torch.rand(rows, 3, generator=generator), torch.rand(rows, 3, generator=generator)
+    rest = torch.rand(rows, 2, generator=generator)
+    parts = (joints, torch.randn(rows, 7, generator=generator), tool, ball, ball - tool, dish - ball, rest)
+    state = torch.randn(rows, 7 + actions, generator=generator)
+    obs = tensordict.TensorDict({"policy": torch.cat(parts, dim=-1), "command_state": state}, batch_size=[rows])
+    return obs, torch.randn(rows, actions, generator=generator)
+
+
+def _mirrored(obs, actions):
+    """Return the second half of what the function returns: the mirror images."""
+    both, both_actions = mirror_left_right(None, obs, actions)
+    rows = len(actions)
+    return both[rows:], both_actions[rows:]
+
+
+@pytest.mark.parametrize("actions", [6, 7])
+def test_the_samples_themselves_come_first(actions):
+    obs, act = _sample(actions=actions)
+    both, both_actions = mirror_left_right(None, obs, act)
+    assert both.batch_size[0] == both_actions.shape[0] == 32
+    assert torch.equal(both["policy"][:16], obs["policy"])
+    assert torch.equal(both["command_state"][:16], obs["command_state"])
+    assert torch.equal(both_actions[:16], act)
+
+
+@pytest.mark.parametrize("actions", [6, 7])
+def test_mirroring_twice_changes_nothing(actions):
+    obs, act = _sample(actions=actions)
+    twice, twice_actions = _mirrored(*_mirrored(obs, act))
+    assert torch.equal(twice["policy"], obs["policy"])
+    assert torch.equal(twice["command_state"], obs["command_state"])
+    assert torch.equal(twice_actions, act)
+
+
+def test_the_input_is_left_alone():
+    obs, act = _sample()
+    before, before_actions = obs.clone(), act.clone()
+    mirror_left_right(None, obs, act)
+    assert torch.equal(obs["policy"], before["policy"]) and torch.equal(act, before_actions)
+
+
+def test_mirrored_joints_put_the_tool_on_the_other_side():
+    obs, act = _sample()
+    mirrored, _ = _mirrored(obs, act)
+    tool, direction = geometry.forward_kinematics(mirrored["policy"][:, :7])
+    torch.testing.assert_close(tool, mirrored["policy"][:, 14:17])
+    _, before = geometry.forward_kinematics(obs["policy"][:, :7])
+    torch.testing.assert_close(direction, before * torch.tensor([1.0, -1.0, 1.0]))
+
+
+def test_mirrored_vectors_still_fit_together():
+    obs, act = _sample()
+    policy = _mirrored(obs, act)[0]["policy"]
+    tool, ball, tool_to_ball = policy[:, 14:17], policy[:, 17:20], policy[:, 20:23]
+    torch.testing.assert_close(ball - tool, tool_to_ball)
+    before = obs["policy"]
+    assert torch.equal(policy[:, 15], -before[:, 15]) and torch.equal(policy[:, 14], before[:, 14])
+    assert torch.equal(policy[:, 24], -before[:, 24]) and torch.equal(policy[:, 25], before[:, 25])
+    assert torch.equal(policy[:, 26:], before[:, 26:])
+
+
+def test_a_hand_made_row():
+    # Yaw 0.1 and roll 0.5 turn the other way, pitch joints do not; the left finger's place is the right one's.
+    row = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5, 0.01, 0.02]])
+    obs = tensordict.TensorDict(
+        {"policy": torch.cat((row, row, torch.ones(1, 14)), -1), "command_state": torch.ones(1, 13)}, batch_size=[1]
+    )
+    mirrored, act = _mirrored(obs, torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]]))
+    expected = torch.tensor([[-0.1, 0.2, 0.3, 0.4, -0.5, 0.02, 0.01]])
+    assert torch.equal(mirrored["policy"][:, :7], expected) and torch.equal(mirrored["policy"][:, 7:14], expected)
+    assert act.tolist() == torch.tensor([[-0.1, 0.2, 0.3, 0.4, -0.5, 0.6]]).tolist()
+
+
+@pytest.mark.parametrize("actions", [6, 7])
+def test_a_mirrored_action_leads_to_the_mirrored_targets(actions):
+    """Moving and mirroring may change places: targets grow by the action, fingers go to their opening."""
+    obs, act = _sample(actions=actions)
+
+    def moved(state, action):
+        fingers = action[:, 5:].expand(-1, 2)
+        return torch.cat((state[:, :5] + 0.1 * action[:, :5], fingers), dim=-1)
+
+    mirrored, mirrored_act = _mirrored(obs, act)
+    after = moved(mirrored["command_state"], mirrored_act)
+    plain = moved(obs["command_state"], act)
+    torch.testing.assert_close(after[:, [1, 2, 3]], plain[:, [1, 2, 3]])
+    torch.testing.assert_close(after[:, [0, 4]], -plain[:, [0, 4]])
+    torch.testing.assert_close(after[:, [5, 6]], plain[:, [6, 5]])
+
+
+def test_the_last_action_is_mirrored_as_an_action():
+    for count in (6, 7):
+        obs, act = _sample(actions=count)
+        obs["command_state"][:, 7:] = act
+        mirrored, mirrored_act = _mirrored(obs, act)
+        assert torch.equal(mirrored["command_state"][:, 7:], mirrored_act)
+
+
+def test_none_stays_none():
+    obs, act = _sample()
+    assert mirror_left_right(None, None, act)[0] is None
+    assert mirror_left_right(None, obs, None)[1] is None
+
+
+@pytest.mark.parametrize("group", ["policy", "command_state"])
+@pytest.mark.parametrize("more", [-1, 2])
+def test_a_wrong_width_is_refused(group, more):
+    obs, act = _sample()
+    width = obs[group].shape[-1] + more
+    obs[group] = torch.zeros(16, width)
+    with pytest.raises(ValueError, match=f"cannot mirror rows of {width} numbers"):
+        mirror_left_right(None, obs, act)
+
+
+@pytest.mark.parametrize("width", [5, 8])
+def test_actions_of_a_wrong_width_are_refused(width):
+    with pytest.raises(ValueError, match=f"cannot mirror rows of {width} numbers"):
+        mirror_left_right(None, None, torch.zeros(4, width))
+
+
+def test_there_is_a_sign_for_every_joint():
+    from alice.learning import symmetry
+
+    assert len(symmetry.JOINT_SIGNS) == len(symmetry.JOINT_ORDER) == len(robot.JOINTS)

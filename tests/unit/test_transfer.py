@@ -1,0 +1,270 @@
+"""The state behind reward, termination, metric and audit: predicates, milestones, progress, the books of an episode."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from alice import outcome  # noqa: E402
+from alice.mdp import rewards, terminations  # noqa: E402
+from alice.mdp.transfer import HISTORY, transfer_state  # noqa: E402
+
+DISH = (0.20, 0.05, 0.0)
+NEST = (0.20, -0.06, 0.015)
+RESTING = (0.20, 0.05, 0.017)  # ball centre on the floor of the dish: 15 mm radius, 2 mm floor
+SETTLED = {"ball": RESTING, "tool": (0.20, 0.05, 0.10), "gap": 0.05, "gap_target": 0.05, "speed": 0.0}
+AT_HOME = {"ball": NEST, "tool": (0.17, 0.0, 0.134), "gap": 0.04, "gap_target": 0.04, "speed": 0.0}
+
+
+def _held(place, **changes) -> dict:
+    """Return a scene with the ball pinched at ``place``."""
+    return {"ball": place, "tool": place, "gap": 0.030, "gap_target": 0.014, "speed": 0.0} | changes
+
+
+@pytest.fixture
+def env(make_env):
+    """One environment at the start of an episode."""
+    return _begin(make_env(1))
+
+
+def _begin(env, is_home_start: bool = True, **scene):
+    env.put(**(scene or AT_HOME))
+    count = env.num_envs
+    home = torch.full((count,), is_home_start)
+    transfer_state(env).begin_episode(torch.arange(count), torch.tensor([DISH]).repeat(count, 1), home)
+    env.episode_length_buf[:] = 0
+    transfer_state(env)
+    return env
+
+
+def _step(env, **scene):
+    """Put things in place, let a control step pass and return the state."""
+    env.put(**scene)
+    env.advance()
+    return transfer_state(env)
+
+
+def _stages(env) -> dict[str, bool]:
+    return dict(zip(outcome.STAGES, transfer_state(env).stages[0].tolist(), strict=True))
+
+
+def _pay(env, part: str, *scenes) -> list[float]:
+    """Return what one part pays in each step of a sequence of scenes."""
+    paid = []
+    for scene in scenes:
+        _step(env, **scene)
+        paid.append(rewards.transfer_progress(env, part).item())
+    return paid
+
+
+##
+# Success
+##
+
+
+def test_success_comes_with_the_tenth_step_in_a_row(env):
+    seen = []
+    for _ in range(11):
+        _step(env, **SETTLED)
+        transfer_state(env)  # asking twice in a step does not count twice
+        seen.append(terminations.transfer_success(env).item())
+        assert rewards.transfer_success(env).item() == float(seen[-1])
+    assert seen == [False] * 9 + [True] * 2
+
+
+def test_an_interruption_starts_the_count_again(env):
+    for _ in range(9):
+        _step(env, **SETTLED)
+    _step(env, **SETTLED | {"speed": 0.2})
+    for _ in range(9):
+        assert not _step(env, **SETTLED).stages[0, -1]
+    assert _step(env, **SETTLED).stages[0, -1]
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({}, True),
+        ({"ball": (0.20, 0.05, 0.060)}, False),  # above the dish
+        ({"ball": (0.20, 0.09, 0.015)}, False),  # beside the dish, on the table
+        ({"ball": (0.20, 0.074, 0.025)}, False),  # on the rim
+        ({"ball": (0.205, 0.055, 0.0172)}, True),  # anywhere on the floor
+        ({"speed": 0.10}, False),
+        ({"speed": 0.05}, True),
+        ({"tool": (0.20, 0.05, 0.060)}, False),  # arm 4.3 cm from the ball
+        ({"tool": (0.20, 0.05, 0.075)}, True),
+        ({"tool": RESTING, "gap": 0.030, "gap_target": 0.0}, False),  # still held
+        ({"gap": 0.0, "gap_target": 0.0}, True),  # shut, but far away: nothing is held
+    ],
+)
+def test_every_predicate_of_success_is_needed(env, change, settled):
+    for _ in range(12):
+        state = _step(env, **SETTLED | change)
+    assert state.now.is_settled.item() is settled
+    assert terminations.transfer_success(env).item() is settled
+
+
+##
+# Milestones
+##
+
+
+def test_milestones_of_a_whole_transfer_come_in_their_order(env):
+    up = (0.20, -0.06, 0.075)
+    over = (0.20, 0.05, 0.075)
+    _step(env, **AT_HOME | {"tool": NEST})
+    _step(env, **_held(NEST))
+    _step(env, **_held(up))
+    _step(env, **_held(over))
+    _step(env, **SETTLED)
+    assert _stages(env) == dict.fromkeys(outcome.STAGES, True) | {"success": False}
+    for _ in range(9):
+        state = _step(env, **SETTLED)
+    assert state.stages.all()
+    assert state.stage_steps.tolist() == [[1, 2, 3, 4, 5, 14]]
+    assert state.max_height.item() == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize(
+    ("scene", "passed"),
+    [
+        (AT_HOME, set()),
+        (AT_HOME | {"tool": (0.20, -0.06, 0.034)}, {"reached"}),
+        (AT_HOME | {"tool": (0.20, -0.06, 0.036)}, set()),
+        (_held(NEST), {"reached", "pinched"}),
+        (_held((0.20, -0.06, 0.064)), {"reached", "pinched"}),
+        (_held((0.20, -0.06, 0.066)), {"reached", "pinched", "lifted"}),
+        (_held((0.20, -0.06, 0.066), gap_target=0.05), {"reached"}),  # thrown, not lifted
+        (_held((0.20, 0.03, 0.030)), {"reached", "pinched", "carried"}),
+        (_held((0.20, 0.01, 0.030)), {"reached", "pinched"}),
+        (SETTLED, set()),  # nobody held the ball before: it was not released
+    ],
+)
+def test_what_one_step_counts_as(env, scene, passed):
+    _step(env, **scene)
+    assert {name for name, happened in _stages(env).items() if happened} == passed
+
+
+def test_a_milestone_stays(env):
+    _step(env, **_held((0.20, -0.06, 0.07)))
+    _step(env, **AT_HOME)
+    state = _step(env, **_held((0.20, -0.06, 0.07)))
+    assert _stages(env)["lifted"] and state.stage_steps[0, 2].item() == 1
+
+
+##
+# Progress
+##
+
+
+def test_reaching_pays_for_coming_nearer(env):
+    nearer = ({"tool": (0.20, -0.06, height)} for height in (0.10, 0.07, 0.05, 0.03, 0.02))
+    assert min(_pay(env, "reach", *nearer)) > 0
+    assert _pay(env, "reach", {"tool": (0.20, -0.06, 0.04)})[0] < 0
+
+
+def test_grasping_pays_once_and_letting_go_pays_it_back(env):
+    paid = _pay(env, "grasp", _held(NEST), _held(NEST), _held(NEST, gap_target=0.05), _held(NEST))
+    assert paid == [1.0, 0.0, -1.0, 1.0]
+
+
+def test_lifting_pays_for_height_of_a_held_ball_only(env):
+    heights = [_held((0.20, -0.06, height)) for height in (0.015, 0.03, 0.05, 0.065)]
+    paid = _pay(env, "lift", *heights)
+    assert paid[0] == pytest.approx(0, abs=1e-6) and min(paid[1:]) > 0
+    assert sum(paid) == pytest.approx(1.0)
+    assert _pay(env, "lift", _held((0.20, -0.06, 0.12)))[0] == pytest.approx(0, abs=1e-6)  # higher is no better
+    thrown = [_held((0.20, -0.06, height), gap_target=0.05) for height in (0.015, 0.03, 0.065)]
+    assert max(_pay(env, "lift", *thrown)) <= 0
+
+
+def test_transport_pays_for_coming_nearer_to_the_dish_with_the_ball(env):
+    way = [_held((0.20, y, 0.045)) for y in (-0.06, -0.03, 0.0)]
+    assert min(_pay(env, "transport", *way)) > 0
+    pushed = [_held((0.20, y, 0.015)) for y in (-0.06, -0.03, 0.0)]
+    assert max(_pay(env, "transport", *pushed)) <= 1e-6  # along the table it pays nothing
+
+
+def test_release_pays_over_the_dish_only(env):
+    over = (0.20, 0.05, 0.04)
+    assert _pay(env, "release", _held(NEST), AT_HOME) == [0.0, 0.0]
+    _step(env, **_held(over))
+    opening = [_held(over, gap=gap, gap_target=0.05) for gap in (0.032, 0.036, 0.040)]
+    assert min(_pay(env, "release", *opening)) > 0
+    away = [SETTLED | {"tool": (0.20, 0.05, height)} for height in (0.04, 0.06, 0.09)]
+    assert min(_pay(env, "release", *away)) > 0
+
+
+def test_letting_go_over_the_dish_costs_no_other_part(env):
+    over = (0.20, 0.05, 0.04)
+    _step(env, **_held(over))
+    _step(env, **_held(over, gap=0.045, gap_target=0.05))
+    assert all(rewards.transfer_progress(env, part).item() >= 0 for part in ("reach", "grasp", "lift", "transport"))
+    _step(env, **SETTLED)
+    assert all(rewards.transfer_progress(env, part).item() >= 0 for part in ("reach", "grasp", "lift", "transport"))
+
+
+@pytest.mark.parametrize("part", ["reach", "grasp", "lift", "transport", "release"])
+def test_a_round_trip_earns_nothing(env, part):
+    """Whatever is done and undone, the sum is that of the ends: no cycle can be farmed."""
+    up, over = (0.20, -0.06, 0.08), (0.20, 0.05, 0.04)
+    loop = [_held(NEST), _held(up), _held(over), _held(over, gap=0.045, gap_target=0.05), SETTLED, AT_HOME]
+    first = sum(_pay(env, part, *loop))
+    assert sum(_pay(env, part, *loop, *loop)) == pytest.approx(0.0, abs=1e-5)
+    assert first == pytest.approx(0.0, abs=1e-5)
+
+
+##
+# Episodes
+##
+
+
+def test_a_reset_pays_nothing_and_forgets(make_env):
+    env = _begin(make_env(3))
+    _step(env, **_held((0.20, -0.06, 0.07)))
+    chosen = torch.tensor([0, 2])
+    env.put(**SETTLED)
+    dish = torch.tensor([[0.10, 0.1, 0.0], [0.25, -0.1, 0.0]])
+    transfer_state(env).begin_episode(chosen, dish, torch.tensor([False, True]))
+    env.episode_length_buf[chosen] = 0
+    state = transfer_state(env)
+    assert all(value.abs().max() == 0 for value in state.progress.values())
+    assert state.stages[:, 2].tolist() == [False, True, False]
+    assert state.stage_steps[:, 2].tolist() == [0, 1, 0]
+    assert state.max_height.tolist() == pytest.approx([0.0, 0.055, 0.0])
+    assert state.is_home_start.tolist() == [False, True, True]
+    torch.testing.assert_close(state.dish_pos, torch.stack((dish[0], torch.tensor(DISH), dish[1])))
+    # The books hold the finished episodes of the chosen ones.
+    assert state.last_stages[:, 2].tolist() == [True, False, True]
+    assert state.last_length.tolist() == [1, 0, 1]
+
+
+def test_the_hold_count_does_not_survive_a_reset(env):
+    for _ in range(9):
+        _step(env, **SETTLED)
+    _begin(env, **SETTLED)
+    for _ in range(9):
+        assert not _step(env, **SETTLED).stages[0, -1]
+    assert _step(env, **SETTLED).stages[0, -1]
+
+
+def test_rates_count_finished_home_starts_only(env):
+    assert transfer_state(env).rates() == {}
+    _step(env, **_held(NEST))
+    _begin(env, is_home_start=False)
+    assert transfer_state(env).rates()["pinched"] == 1.0
+    _step(env, **AT_HOME)
+    _begin(env)  # the episode that ends here did not begin at home
+    assert transfer_state(env).rates()["pinched"] == 1.0
+    _step(env, **AT_HOME)
+    _begin(env)
+    rates = transfer_state(env).rates()
+    assert list(rates) == list(outcome.STAGES) and rates["pinched"] == 0.5 and rates["success"] == 0.0
+
+
+def test_old_episodes_leave_the_rates(env):
+    _step(env, **_held(NEST))
+    for _ in range(HISTORY):
+        _begin(env)
+        _step(env, **AT_HOME)
+    _begin(env)
+    assert transfer_state(env).rates()["pinched"] == 0.0
