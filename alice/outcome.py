@@ -20,7 +20,7 @@ OUTCOMES: tuple[str, ...] = (
     "ball_lost",
     "timeout",
 )
-"""The one label of a finished episode; ``timeout`` means: in the dish, but not settled and clear in time."""
+"""The one label of a finished episode; ``timeout`` means: in the dish or on the way there, but not done in time."""
 
 REACHED_DISTANCE = 0.02
 """Tool point to ball centre that counts as reached [m]."""
@@ -36,13 +36,14 @@ HOLD_STEPS = 10
 """Consecutive control steps that the whole success condition must hold."""
 
 
-def classify(stages: dict[str, bool], in_dish: bool, lost: bool) -> str:
+def classify(stages: dict[str, bool], in_dish: bool, lost: bool, held: bool) -> str:
     """Return the outcome of a finished episode.
 
     Args:
         stages: Milestones that happened, by the names of :data:`STAGES`.
         in_dish: Whether the ball lay in the dish at the end.
         lost: Whether the ball left the reach of the arm.
+        held: Whether the ball was pinched at the end.
 
     Returns:
         One of :data:`OUTCOMES`.
@@ -52,7 +53,7 @@ def classify(stages: dict[str, bool], in_dish: bool, lost: bool) -> str:
     """
     if stages["success"]:
         return "success"
-    if in_dish:
+    if in_dish or (held and stages["lifted"]):
         return "timeout"
     if lost:
         return "ball_lost"

@@ -12,7 +12,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
 
     seed = 1
     num_steps_per_env = 24
-    max_iterations = 320
+    max_iterations = 360
     save_interval = 50
     experiment_name = "ball_transfer"
     obs_groups = {"actor": ["policy", "command_state"], "critic": ["policy", "command_state"]}
@@ -26,7 +26,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     )
     critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
     algorithm = RslRlPpoAlgorithmCfg(
-        num_learning_epochs=3,
+        num_learning_epochs=4,
         num_mini_batches=4,
         learning_rate=1.0e-3,
         schedule="adaptive",

@@ -38,6 +38,8 @@ class Episodes:
     """Greatest height of the pinched ball over its rest, (E,) [m]."""
     in_dish: torch.Tensor
     """Whether the ball lay in the dish at the end, (E,) bool."""
+    held: torch.Tensor
+    """Whether the ball was pinched at the end, (E,) bool."""
     lost: torch.Tensor
     """Whether the ball left the reach of the arm, (E,) bool."""
     length: torch.Tensor
@@ -110,7 +112,7 @@ def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: 
 
 def _keep(kept: dict[str, torch.Tensor], state: Any, ended: torch.Tensor) -> None:
     """Copy the results of the environments that have just ended their counted episode."""
-    for name in ("stages", "stage_steps", "max_height", "in_dish", "lost", "length"):
+    for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "length"):
         value = getattr(state, f"last_{name}")
         kept.setdefault(name, torch.zeros_like(value))[ended] = value[ended]
 
@@ -141,7 +143,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     success = episodes.stages[:, -1]
     low, high = outcome.wilson_interval(int(success.sum()), count)
     lifted = episodes.stages[:, outcome.STAGES.index("lifted")]
-    dropped = lifted & ~episodes.in_dish
+    dropped = lifted & ~episodes.in_dish & ~episodes.held
     return {
         "episodes": count,
         "success": {"rate": float(success.float().mean()), "low": low, "high": high},
@@ -170,9 +172,9 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
 
 def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
     counts = dict.fromkeys(outcome.OUTCOMES, 0)
-    rows = zip(episodes.stages.tolist(), episodes.in_dish.tolist(), episodes.lost.tolist(), strict=True)
-    for stages, in_dish, lost in rows:
-        counts[outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), in_dish, lost)] += 1
+    ends = torch.stack((episodes.in_dish, episodes.lost, episodes.held), dim=-1).tolist()
+    for stages, end in zip(episodes.stages.tolist(), ends, strict=True):
+        counts[outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), *end)] += 1
     return {name: {"count": count, "rate": count / len(episodes.length)} for name, count in counts.items()}
 
 

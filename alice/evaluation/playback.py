@@ -64,6 +64,7 @@ def ended_episodes(env: ManagerBasedRLEnv, env_ids: list[int]) -> list[Ended]:
     found = []
     for index in env_ids:
         stages = dict(zip(outcome.STAGES, state.last_stages[index].tolist(), strict=True))
-        label = outcome.classify(stages, bool(state.last_in_dish[index]), bool(state.last_lost[index]))
+        ends = (bool(flags[index]) for flags in (state.last_in_dish, state.last_lost, state.last_held))
+        label = outcome.classify(stages, *ends)
         found.append(Ended(index, label, float(state.last_length[index]) * env.step_dt))
     return found

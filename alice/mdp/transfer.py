@@ -87,6 +87,8 @@ class TransferState:
         """:attr:`max_height` of that episode, (N,) [m]."""
         self.last_in_dish = torch.zeros_like(self.is_home_start)
         """Whether the ball lay in the dish at its end, (N,)."""
+        self.last_held = torch.zeros_like(self.is_home_start)
+        """Whether the ball was pinched at its end, (N,)."""
         self.last_lost = torch.zeros_like(self.is_home_start)
         """Whether it ended because the ball was lost, (N,)."""
         self.last_length = torch.zeros(n, dtype=torch.long, device=device)
@@ -236,6 +238,7 @@ class TransferState:
         self.last_stage_steps[env_ids] = self.stage_steps[env_ids]
         self.last_max_height[env_ids] = self.max_height[env_ids]
         self.last_in_dish[env_ids] = self.now.is_in_dish[env_ids]
+        self.last_held[env_ids] = self.now.is_pinched[env_ids]
         self.last_lost[env_ids] = self._env.termination_manager.get_term("ball_lost")[env_ids]
         self.last_length[env_ids] = self._env.episode_length_buf[env_ids]
         counted = env_ids[self.is_home_start[env_ids]]

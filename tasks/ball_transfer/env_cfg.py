@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isaaclab.envs import ManagerBasedRLEnvCfg
+from isaaclab.managers import CurriculumTermCfg as CurrTerm
 from isaaclab.managers import EventTermCfg as EventTerm
 from isaaclab.managers import ObservationGroupCfg as ObsGroup
 from isaaclab.managers import ObservationTermCfg as ObsTerm
@@ -23,6 +24,9 @@ WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
 """Rectangle of ball and dish centres, base frame ((x), (y)) [m]: 20 x 24 cm, all of it in reach of the tool."""
 MIN_SEPARATION = 0.08
 """Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
+
+LATER_WEIGHTS_STEP = 2400
+"""Control step of the training after which release and success pay more: 1.2 million steps of 512 environments."""
 
 TRAINING_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
@@ -111,8 +115,8 @@ class RewardsCfg:
     transport = RewTerm(
         func=rewards.transfer_progress, weight=3.0 * robot.CONTROL_RATE_HZ, params={"part": "transport"}
     )
-    release = RewTerm(func=rewards.transfer_progress, weight=4.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
-    success = RewTerm(func=rewards.transfer_success, weight=4.0 * robot.CONTROL_RATE_HZ)
+    release = RewTerm(func=rewards.transfer_progress, weight=2.0 * robot.CONTROL_RATE_HZ, params={"part": "release"})
+    success = RewTerm(func=rewards.transfer_success, weight=2.0 * robot.CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
@@ -128,6 +132,24 @@ class TerminationsCfg:
     success = DoneTerm(func=terminations.transfer_success)
     ball_lost = DoneTerm(
         func=terminations.is_ball_lost, params={"min_radius": 0.05, "max_radius": 0.36, "min_height": 0.0}
+    )
+
+
+@configclass
+class CurriculumCfg:
+    """Letting go is worth more once the ball is usually carried.
+
+    With the later weights from the start, the easy episodes that begin in the dish teach the hand to keep away from
+    balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps.
+    """
+
+    release = CurrTerm(
+        func="isaaclab.envs.mdp:modify_reward_weight",
+        params={"term_name": "release", "weight": 4.0 * robot.CONTROL_RATE_HZ, "num_steps": LATER_WEIGHTS_STEP},
+    )
+    success = CurrTerm(
+        func="isaaclab.envs.mdp:modify_reward_weight",
+        params={"term_name": "success", "weight": 5.0 * robot.CONTROL_RATE_HZ, "num_steps": LATER_WEIGHTS_STEP},
     )
 
 
@@ -157,6 +179,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     rewards: RewardsCfg = RewardsCfg()
     terminations: TerminationsCfg = TerminationsCfg()
     events: EventsCfg = EventsCfg()
+    curriculum: CurriculumCfg = CurriculumCfg()
 
     def __post_init__(self):
         self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ

@@ -19,6 +19,7 @@ class FakeState:
         self.last_stage_steps = torch.zeros(count, 6, dtype=torch.long)
         self.last_max_height = torch.zeros(count)
         self.last_in_dish = torch.zeros(count, dtype=torch.bool)
+        self.last_held = torch.zeros(count, dtype=torch.bool)
         self.last_lost = torch.zeros(count, dtype=torch.bool)
         self.last_length = torch.zeros(count, dtype=torch.long)
         self.now = FakeSnapshot(count)

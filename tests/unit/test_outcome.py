@@ -12,29 +12,31 @@ def _stages(passed: str) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(
-    ("passed", "in_dish", "lost", "expected"),
+    ("passed", "in_dish", "lost", "held", "expected"),
     [
-        ("rplceS", True, False, "success"),
-        ("rplceS", False, True, "success"),  # what counts once has happened
-        ("rplce", True, False, "timeout"),
-        ("", True, False, "timeout"),
-        ("rplc", False, True, "ball_lost"),
-        ("", False, True, "ball_lost"),
-        ("", False, False, "never_reached"),
-        ("r", False, False, "never_pinched"),
-        ("rp", False, False, "never_lifted"),
-        ("rpl", False, False, "dropped_in_transport"),
-        ("rplc", False, False, "missed_dish"),
-        ("rplce", False, False, "missed_dish"),
+        ("rplceS", True, False, False, "success"),
+        ("rplceS", False, True, False, "success"),  # what counts once has happened
+        ("rplce", True, False, False, "timeout"),
+        ("", True, False, False, "timeout"),
+        ("rplc", False, True, False, "ball_lost"),
+        ("", False, True, False, "ball_lost"),
+        ("", False, False, False, "never_reached"),
+        ("r", False, False, False, "never_pinched"),
+        ("rp", False, False, False, "never_lifted"),
+        ("rpl", False, False, False, "dropped_in_transport"),
+        ("rplc", False, False, False, "missed_dish"),
+        ("rplce", False, False, False, "missed_dish"),
+        ("rplc", False, False, True, "timeout"),
+        ("rp", False, False, True, "never_lifted"),
     ],
 )
-def test_the_label_of_an_episode(passed, in_dish, lost, expected):
-    assert outcome.classify(_stages(passed), in_dish, lost) == expected
+def test_the_label_of_an_episode(passed, in_dish, lost, held, expected):
+    assert outcome.classify(_stages(passed), in_dish, lost, held) == expected
 
 
 def test_every_label_is_listed_and_can_happen():
     seen = {
-        outcome.classify(_stages(passed), in_dish, lost)
+        outcome.classify(_stages(passed), in_dish, lost, False)
         for passed in ("", "r", "rp", "rpl", "rplc", "rplceS")
         for in_dish in (False, True)
         for lost in (False, True)
@@ -44,7 +46,7 @@ def test_every_label_is_listed_and_can_happen():
 
 def test_a_missing_stage_is_an_error():
     with pytest.raises(KeyError):
-        outcome.classify({"reached": True}, False, False)
+        outcome.classify({"reached": True}, False, False, False)
 
 
 @pytest.mark.parametrize(

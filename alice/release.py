@@ -1,0 +1,66 @@
+"""Turns a trained checkpoint into a released policy: the weights alone, with their provenance beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from alice import checkpoints, provenance, training
+from alice.assets import POLICIES_DIR
+from alice.usage import UsageError
+
+KEPT = ("actor_state_dict", "critic_state_dict", "iter")
+"""What a released file keeps of a checkpoint; the optimizer's state is two thirds of it and of no use elsewhere."""
+
+
+def release(checkpoint: Path, audit: Path, task: str) -> tuple[Path, Path]:
+    """Write ``assets/policies/<task>.pt`` and ``.json``.
+
+    Args:
+        checkpoint: ``model_<number>.pt`` in its run folder.
+        audit: JSON file that ``scripts/evaluate.py`` wrote for this very checkpoint.
+        task: Task id.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: If the audit is of another file, or the run has no provenance.
+    """
+    import torch
+
+    content = checkpoints.load(checkpoint)
+    figures = _read(audit, "--audit")
+    trained = _read(checkpoint.parent / training.RECORD, "the run's provenance")
+    if figures.get("checkpoint_sha256") != provenance.sha256(checkpoint):
+        raise UsageError(f"{audit} is the audit of {figures.get('checkpoint')!r}, not of {checkpoint}; audit it first")
+    weights = POLICIES_DIR / f"{task}.pt"
+    POLICIES_DIR.mkdir(exist_ok=True)
+    fresh = weights.with_suffix(".pt.new")
+    torch.save({key: content[key] for key in KEPT if key in content}, fresh)
+    os.replace(fresh, weights)
+    record = weights.with_suffix(".json")
+    provenance.write_json(record, _record(checkpoint, weights, trained, figures))
+    return weights, record
+
+
+def _record(checkpoint: Path, weights: Path, trained: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a released file."""
+    # The first file of a run is written before its first update, the checkpoint after its last.
+    began = (checkpoint.parent / training.RECORD).stat().st_mtime
+    return {
+        "sha256": provenance.sha256(weights),
+        "iteration": int(checkpoint.stem.split("_")[1]),
+        "wall_time_s": round(checkpoint.stat().st_mtime - began, 1),
+        "training": trained,
+        "audit": figures,
+    }
+
+
+def _read(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{what} {str(path)!r} cannot be read as JSON: {' '.join(str(error).split())}") from error

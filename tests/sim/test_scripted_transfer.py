@@ -1,0 +1,63 @@
+"""A transfer by script, through the task's own six actions: friction alone grips, carries and lets go."""
+
+import pytest
+
+pytest.importorskip("isaaclab")
+torch = pytest.importorskip("torch")
+
+from alice.evaluation.scripted import ScriptedTransfer  # noqa: E402
+from alice.mdp.transfer import transfer_state  # noqa: E402
+
+# Physics -> number of environments, share of them that must succeed.
+# Newton comes first, because test_robot_asset.py has left it open.
+SHARES = {"newton_mjwarp": (4, 1.0), "ovphysx": (64, 0.97)}
+
+
+@pytest.mark.parametrize("physics", SHARES)
+def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(physics, simulate):
+    num_envs, share = SHARES[physics]
+    env = simulate(f"physics={physics}", num_envs=num_envs, play=True, endless=True)
+    opened = torch.zeros(num_envs, 6)
+    opened[:, 5] = 1.0
+    env.step(opened)
+    script = ScriptedTransfer(env)
+    lifted, slip = _run(env, script)
+    state = transfer_state(env)
+    success = state.stages[:, -1]
+    held = lifted & (slip < 0.003)
+    report = (
+        f"lifted {_share(lifted)}, held {_share(held)}, success {_share(success)}, largest slip"
+        f" {1000 * slip.max():.2f} mm; failed: balls {state.now.ball_pos[~success][:4].tolist()},"
+        f" dishes {state.dish_pos[~success][:4].tolist()}"
+    )
+    assert lifted.float().mean() >= share, report
+    assert held.float().mean() >= share, report
+    assert success.float().mean() >= share, report
+
+
+def _run(env, script: ScriptedTransfer) -> tuple[torch.Tensor, torch.Tensor]:
+    """Play the script.
+
+    Returns:
+        Whether the ball was held 5 cm up during all of the ``hold`` leg, (N,) bool, and the greatest shift of the ball
+        between the pads in that leg, (N,) [m].
+    """
+    lifted = torch.ones(env.num_envs, dtype=torch.bool)
+    slip = torch.zeros(env.num_envs)
+    grip, steps = None, 0
+    while script.leg is not None:
+        leg = script.leg.name
+        env.step(script.act())
+        now = transfer_state(env).now
+        if leg == "hold":
+            steps += 1
+            place = now.ball_pos - now.tool_pos
+            grip = place.clone() if grip is None else grip
+            slip = torch.maximum(slip, (place - grip).norm(dim=-1))
+            lifted &= (now.height >= 0.05) & now.is_pinched
+    assert steps * env.step_dt == pytest.approx(2.0)
+    return lifted, slip
+
+
+def _share(flags: torch.Tensor) -> str:
+    return f"{int(flags.sum())}/{len(flags)}"
