@@ -77,6 +77,28 @@ def let_ovphysx_run_whole_control_steps() -> bool:
     return True
 
 
+def command_positions_only(articulation) -> bool:
+    """Let ovphysx send an articulation its position targets and nothing else.
+
+    ``isaaclab_ov`` 3.0.0 also sends velocity and effort targets at every control step, each as long a copy as the
+    positions, although both stay zero for an arm that is commanded by position alone.
+
+    Args:
+        articulation: Articulation of any backend; only ovphysx's has the switches.
+
+    Returns:
+        Whether anything was switched off.
+    """
+    switches = ("_can_write_vel_target", "_can_write_effort")
+    if not type(articulation).__module__.startswith("isaaclab_ov.") or not all(
+        hasattr(articulation, name) for name in switches
+    ):
+        return False
+    for name in switches:
+        setattr(articulation, name, False)
+    return True
+
+
 def match_ovphysx_threads_to_cores() -> int | None:
     """Let ovphysx use as many threads as there are cores where these are fewer than the eight it is hard-wired to.
 

@@ -1,4 +1,4 @@
-"""Facts of everything the arm works with: ball, dish, nest and table. Lengths in m, masses in kg, colours linear RGB."""
+"""Facts of all that the arm works with: ball, dish, nest and table. Lengths in m, masses in kg, colours linear RGB."""
 
 from __future__ import annotations
 

@@ -154,8 +154,8 @@ ARM_ARMATURE = 0.002
 GRIPPER_FORCE = 8.0
 """Squeeze of each finger [N] (guess): 17 % of the 47 N that 1.47 N·m give on the 31 mm crank, so it never stalls."""
 FINGER_STIFFNESS = 100.0
-"""Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with a
-ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
+"""Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with
+a ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
 GRIPPER_SPEED = 0.067
 """Finger speed [m/s]: 13 mm for 30° of crank (CAD) at 0.39 s/60° (MIG)."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
-
 import isaaclab.sim as sim_utils
 from isaaclab.assets import AssetBaseCfg, RigidObjectCfg
 from isaaclab.sim.spawners.materials.physics_materials_cfg import RigidBodyMaterialBaseCfg
+from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
 
 from alice.objects import BALL, TABLE
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pxr import Gf, Usd, UsdPhysics
 
 from alice.objects import DISH, NEST
+
 from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
 
 _NOTE = "Written by scripts/build_assets.py from alice/objects.py. Do not edit."

@@ -59,8 +59,8 @@ def paint(prim: Usd.Prim, colour: Vector) -> None:
 def make_collider(prim: Usd.Prim, friction: float) -> None:
     """Make ``prim`` an undrawn collider with equal static and dynamic friction and no bounce.
 
-    It is marked as a guide: kit-less renderers draw no collider of a body that has anything else to draw. Every collider
-    gets a material of its own: without one PhysX assumes 0.5 and Newton 1.0.
+    It is marked as a guide: kit-less renderers draw no collider of a body that has anything else to draw. Every
+    collider gets a material of its own: without one PhysX assumes 0.5 and Newton 1.0.
     """
     stage = prim.GetStage()
     UsdGeom.Imageable(prim).CreatePurposeAttr(UsdGeom.Tokens.guide)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import geometry, robot
+from alice import geometry
 from alice.mdp.transfer import transfer_state
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from isaaclab.managers import ActionTerm, ActionTermCfg
 from isaaclab.utils import configclass, index_fill_
 
-from alice import robot
+from alice import compat, robot
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
@@ -34,6 +34,7 @@ class JointTargetAction(ActionTerm):
                 f"joint order of the asset is {list(self._asset.joint_names)}, need {list(robot.JOINT_NAMES)}:"
                 " rebuild it with scripts/build_assets.py"
             )
+        compat.command_positions_only(self._asset)
         device = self.device
         self._raw = torch.zeros(self.num_envs, self.action_dim, device=device)
         self._lower = torch.tensor([joint.lower for joint in robot.JOINTS], device=device)

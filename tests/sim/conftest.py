@@ -44,7 +44,8 @@ class Simulator:
             env_cfg.sim.device, env_cfg.scene.num_envs, env_cfg.seed = "cpu", num_envs, seed
             if endless:
                 env_cfg.episode_length_s = 1000.0
-                env_cfg.terminations.success = env_cfg.terminations.ball_lost = env_cfg.rewards.ball_lost = None
+                env_cfg.terminations.success = None
+                env_cfg.terminations.ball_lost.params.update(min_radius=-1.0, max_radius=99.0, min_height=-99.0)
             self._env, self._key = gymnasium.make(task, cfg=env_cfg), key
         self._env.reset()
         return self._env.unwrapped

@@ -12,7 +12,7 @@ from alice.objects import BALL  # noqa: E402
 ENVS = {"ovphysx": 64, "newton_mjwarp": 4}
 
 
-@pytest.fixture(params=ENVS)
+@pytest.fixture(scope="module", params=ENVS)  # the scope groups the tests: each engine is started once
 def physics(request) -> str:
     """Name of the physics preset."""
     return request.param
@@ -124,27 +124,18 @@ def test_without_its_servos_the_arm_falls(env):
 
 
 def test_a_ball_falls_with_g(env):
-    """From 10 cm, off to one side.
-
-    Three positions a tenth of a second apart give the acceleration without the error that engines which update the
-    speed first make in the distance: 1/24 of it after 0.2 s.
-    """
+    """From 10 cm, off to one side: how far it is after a tenth of a second, and where it ends."""
     ball, origins = env.scene["ball"], env.scene.env_origins
     pose = torch.zeros(env.num_envs, 7)
     pose[:, :3] = origins + torch.tensor([0.05, 0.25, 0.10 + BALL.radius])
     pose[:, 6] = 1.0
     ball.write_root_pose_to_sim_index(root_pose=pose)
     ball.write_root_velocity_to_sim_index(root_velocity=torch.zeros(env.num_envs, 6))
-    heights = [pose[:, 2].clone()]
-    for _ in range(2):
-        _move(env, steps=1)
-        heights.append(ball.data.root_link_pose_w.torch[:, 2].clone())
-    first, second, third = heights
-    acceleration = (first - 2 * second + third) / env.step_dt**2
-    torch.testing.assert_close(acceleration, torch.full_like(acceleration, -9.81), rtol=0.02, atol=0)
-    # After 0.1 s it is 49 mm down, and a twelfth more for the reason above.
-    fallen = (first - third) / 0.04905 / (1 + 1 / 12)
-    torch.testing.assert_close(fallen, torch.ones_like(fallen), rtol=0.05, atol=0)
+    _move(env, steps=2)
+    fallen = pose[:, 2] - ball.data.root_link_pose_w.torch[:, 2]
+    torch.testing.assert_close(fallen, torch.full_like(fallen, 0.04905), rtol=0.05, atol=0)
+    speed = ball.data.root_com_vel_w.torch[:, 2]
+    torch.testing.assert_close(speed, torch.full_like(speed, -0.981), rtol=0.01, atol=0)
     _move(env, steps=30)
     rest = ball.data.root_link_pose_w.torch[:, 2]
     torch.testing.assert_close(rest, torch.full_like(rest, BALL.radius), rtol=0, atol=1e-3)  # it lies on the table

@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("pxr")
 
-from pxr import Usd, UsdGeom, UsdPhysics, UsdShade  # noqa: E402
+from pxr import Usd, UsdGeom, UsdPhysics, UsdShade
 
-from alice import robot  # noqa: E402
-from alice.assets import DATA_DIR, objects_builder, xarm1s_builder  # noqa: E402
-from alice.assets.xarm1s_parts import MASS_BOXES  # noqa: E402
-from alice.objects import BALL, DISH, NEST  # noqa: E402
+from alice import robot
+from alice.assets import DATA_DIR, objects_builder, xarm1s_builder
+from alice.assets.xarm1s_parts import MASS_BOXES
+from alice.objects import BALL, DISH, NEST
 
 BUILDERS = {
     "xarm1s": xarm1s_builder.build,
@@ -189,7 +189,9 @@ def test_dish_and_nest_are_kinematic(stage):
     assert api.GetKinematicEnabledAttr().Get() is True
 
 
-@pytest.mark.parametrize(("name", "outer", "height"), [("dish", DISH.rim_radius, DISH.rim_height), ("nest", None, 0.002)])
+@pytest.mark.parametrize(
+    ("name", "outer", "height"), [("dish", DISH.rim_radius, DISH.rim_height), ("nest", None, 0.002)]
+)
 def test_the_colliders_have_the_size_of_the_table(stage, outer, height):
     cache = UsdGeom.BBoxCache(Usd.TimeCode.Default(), ["guide"])
     box = cache.ComputeWorldBound(stage.GetDefaultPrim()).ComputeAlignedRange()

@@ -87,7 +87,7 @@ def test_what_every_start_has_in_common(kind, make_env):
     env = make_env(200)
     env.scene["ball"].data.root_com_vel_w.torch[:] = 3.0
     env.scene["robot"].data.joint_vel.torch[:] = 3.0
-    joints, targets, ball, dish = _reset(env, kind)
+    joints, targets, _, dish = _reset(env, kind)
     state = transfer_state(env)
     assert torch.isfinite(joints).all() and torch.isfinite(targets).all()
     assert (joints >= LOWER - 1e-6).all() and (joints <= UPPER + 1e-6).all()

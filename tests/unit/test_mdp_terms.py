@@ -1,4 +1,4 @@
-"""Every observation, reward and termination term: shape, range, independence of environments, and one direction each."""
+"""Every observation, reward and termination term: shape, range, environments apart, and one direction each."""
 
 import inspect
 import math

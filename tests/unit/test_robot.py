@@ -57,8 +57,8 @@ def test_servo_counts():
 
 
 def test_no_joint_is_stronger_or_faster_than_its_servo():
-    strength = {name: 1.47 for name in ARM} | {"shoulder_joint": 2.45}  # 15 and 25 kg·cm
-    speed = {name: 4.76 for name in ARM} | {"shoulder_joint": 4.55}  # 0.22 and 0.23 s for 60 degrees
+    strength = dict.fromkeys(ARM, 1.47) | {"shoulder_joint": 2.45}  # 15 and 25 kg·cm
+    speed = dict.fromkeys(ARM, 4.76) | {"shoulder_joint": 4.55}  # 0.22 and 0.23 s for 60 degrees
     for name in ARM:
         assert JOINTS[name].effort_limit == pytest.approx(strength[name], rel=0.01)
         assert JOINTS[name].velocity_limit == pytest.approx(speed[name], rel=0.01)
@@ -104,9 +104,7 @@ def test_servos_hold_the_arm_stretched_forward(name, links):
     heights = {"upper_arm": 0.0, "forearm": 0.0964, "wrist": 0.1921, "hand": 0.2478}
     heights |= {"left_finger": 0.2861, "right_finger": 0.2861}
     pivot = {"shoulder_joint": 0.0, "elbow_joint": 0.0964}[name]
-    torque = sum(
-        9.81 * robot.LINK_MASSES[link] * (heights[link] + MASS_BOXES[link][1][2] - pivot) for link in links
-    )
+    torque = sum(9.81 * robot.LINK_MASSES[link] * (heights[link] + MASS_BOXES[link][1][2] - pivot) for link in links)
     assert 0.1 < torque < 0.5 * JOINTS[name].effort_limit
 
 
@@ -126,7 +124,7 @@ def test_home_is_inside_the_limits_with_room():
 
 
 def test_home_holds_the_tool_over_the_table(tool_point):
-    # By hand: pitches -0.2, 0.75 and 2.2 rad; -11.35 - 19.15 + 65.23 + 131.54 mm forward, 65 + 94.48 + 70.02 - 95.75 up.
+    # By hand: pitches -0.2, 0.75, 2.2 rad; -11.35 - 19.15 + 65.23 + 131.54 mm forward, 65 + 94.48 + 70.02 - 95.75 up.
     assert tool_point(robot.HOME) == pytest.approx((0.1663, 0.0, 0.1338), abs=2e-4)
 
 
