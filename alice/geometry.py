@@ -94,18 +94,21 @@ def inverse_kinematics(tool_pos: torch.Tensor, pitch: torch.Tensor) -> tuple[tor
     return torch.clamp(angles, lower, upper), reachable
 
 
-def hand_pitch(tool_pos: torch.Tensor, margin: float = 0.12, shallowest: float = math.radians(105)) -> torch.Tensor:
+def hand_pitch(
+    tool_pos: torch.Tensor, margin: float = 0.12, shallowest: float = math.radians(105), steps: int = 12
+) -> torch.Tensor:
     """Return the steepest hand pitch that reaches each point with room to spare at every joint.
 
     Args:
         tool_pos: Tool points in the base frame, (N, 3) [m].
         margin: Wanted distance of every joint from its limits and of the elbow from straight [rad].
         shallowest: Smallest pitch tried [rad].
+        steps: Number of pitches tried.
 
     Returns:
         Pitch, (N,) [rad]; where no pitch leaves the whole margin, the one that leaves most.
     """
-    pitches = torch.linspace(math.pi, shallowest, 12, device=tool_pos.device)
+    pitches = torch.linspace(math.pi, shallowest, steps, device=tool_pos.device)
     room = torch.stack([_joint_room(tool_pos, pitch.expand(len(tool_pos))) for pitch in pitches], dim=-1)
     # argmax returns the first of equals, and the steepest comes first.
     return pitches[room.clamp(max=margin).argmax(dim=-1)]

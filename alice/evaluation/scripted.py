@@ -33,16 +33,16 @@ class Waypoint:
 
 SCRIPT: tuple[Waypoint, ...] = (
     Waypoint("approach", "ball", 0.05, False, 24),
-    Waypoint("descend", "ball", 0.0, False, 16),
+    Waypoint("descend", "ball", 0.0, False, 24),
     Waypoint("close", "ball", 0.0, True, 10),
-    Waypoint("lift", "ball", 0.08, True, 16),
-    Waypoint("hold", "ball", 0.08, True, 40),
-    Waypoint("carry", "dish", 0.08, True, 30),
+    Waypoint("lift", "ball", 0.07, True, 20),
+    Waypoint("hold", "ball", 0.07, True, 40),
+    Waypoint("carry", "dish", 0.07, True, 30),
     Waypoint("lower", "dish", 0.020, True, 14),
     Waypoint("open", "dish", 0.020, False, 8),
     Waypoint("retreat", "dish", 0.09, False, 30),
 )
-"""Nine legs, 9.4 s; ``hold`` is two seconds in the air."""
+"""Nine legs, 10 s; ``hold`` is two seconds in the air."""
 
 
 class ScriptedTransfer:
@@ -93,9 +93,9 @@ class ScriptedTransfer:
         # The servos sag under the arm's weight; lead the target by what is missing once the hand stands still.
         if share == 1.0:
             self._bias = (self._bias + 0.2 * (point - state.now.tool_pos)).clamp(-0.015, 0.015)
-        led = point + self._bias
-        self._pitch += (geometry.hand_pitch(led) - self._pitch).clamp(-0.1, 0.1)
-        arm, _ = geometry.inverse_kinematics(led, self._pitch)
+        # Fine steps: a jump of the pitch while the fingers close would turn the ball out of them.
+        self._pitch += (geometry.hand_pitch(point, steps=60) - self._pitch).clamp(-0.1, 0.1)
+        arm, _ = geometry.inverse_kinematics(point + self._bias, self._pitch)
         term = self._env.action_manager.get_term("joints")
         increments = (arm - term.targets[:, :5]) / term.cfg.arm_step
         opening = -1.0 if leg.closed else 1.0
