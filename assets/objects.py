@@ -5,6 +5,7 @@ from __future__ import annotations
 import isaaclab.sim as sim_utils
 from isaaclab.assets import AssetBaseCfg, RigidObjectCfg
 from isaaclab.sim.spawners.materials.physics_materials_cfg import RigidBodyMaterialBaseCfg
+from isaaclab_newton.sim.schemas import MujocoCollisionCfg, NewtonMaterialPropertiesCfg
 from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
 
 from alice.objects import BALL, TABLE
@@ -32,8 +33,14 @@ BALL_CFG = RigidObjectCfg(
             ),
         ],
         mass_props=sim_utils.MassCfg(mass=BALL.mass),
-        collision_props=[sim_utils.UsdPhysicsCollisionCfg()],
-        physics_material=_friction(BALL.friction),
+        # Six contact dimensions: MuJoCo knows rolling friction only then.
+        collision_props=[sim_utils.UsdPhysicsCollisionCfg(), MujocoCollisionCfg(condim=6)],
+        physics_material=NewtonMaterialPropertiesCfg(
+            static_friction=BALL.friction,
+            dynamic_friction=BALL.friction,
+            restitution=0.0,
+            rolling_friction=BALL.rolling_friction,
+        ),
         visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=BALL.colour, roughness=0.4),
     ),
     init_state=RigidObjectCfg.InitialStateCfg(pos=(0.19, -0.06, BALL.radius)),

@@ -9,7 +9,7 @@ from alice import robot  # noqa: E402
 from alice.objects import BALL  # noqa: E402
 
 # The same environments as in test_scripted_transfer.py, so that Newton is started once.
-ENVS = {"ovphysx": 64, "newton_mjwarp": 4}
+ENVS = {"ovphysx": 256, "newton_mjwarp": 8}
 
 
 @pytest.fixture(scope="module", params=ENVS)  # the scope groups the tests: each engine is started once
@@ -80,7 +80,7 @@ def test_the_tool_is_where_the_closed_form_says(env):
     from alice import geometry
     from alice.mdp.transfer import transfer_state
 
-    _move(env, steps=10)
+    _move(env, steps=4)
     now = transfer_state(env).now
     point, _ = geometry.forward_kinematics(now.joint_pos)
     torch.testing.assert_close(now.tool_pos, point, rtol=0, atol=1e-4)
@@ -97,7 +97,7 @@ def _move(env, steps: int) -> None:
 def test_the_servos_hold_the_arm_against_gravity(env):
     data = env.scene["robot"].data
     before = data.joint_pos.torch.clone()
-    _move(env, steps=20)
+    _move(env, steps=10)
     sag = (data.joint_pos.torch - before)[:, :5].abs()
     assert sag.max() < robot.STALL_ERROR
     assert sag.max() > 1e-4  # a little, because gravity pulls
@@ -136,6 +136,6 @@ def test_a_ball_falls_with_g(env):
     torch.testing.assert_close(fallen, torch.full_like(fallen, 0.04905), rtol=0.05, atol=0)
     speed = ball.data.root_com_vel_w.torch[:, 2]
     torch.testing.assert_close(speed, torch.full_like(speed, -0.981), rtol=0.01, atol=0)
-    _move(env, steps=30)
+    _move(env, steps=14)
     rest = ball.data.root_link_pose_w.torch[:, 2]
     torch.testing.assert_close(rest, torch.full_like(rest, BALL.radius), rtol=0, atol=1e-3)  # it lies on the table
