@@ -95,7 +95,8 @@ def _add_joint(stage: Usd.Stage, joint: robot.Joint) -> None:
     drive.CreateStiffnessAttr(joint.stiffness / unit)
     drive.CreateDampingAttr(joint.damping / unit)
     drive.CreateMaxForceAttr(joint.effort_limit)
-    # PhysX reads speed cap and armature from attributes of its own.
+    # PhysX reads speed cap and armature from attributes of its own. They are not marked as custom, as USD would do
+    # wherever PhysX's schemas happen not to be loaded: the file must not depend on that.
     prim.GetPrim().AddAppliedSchema("PhysxJointAPI")
     for name, value in (("armature", joint.armature), ("maxJointVelocity", joint.velocity_limit * unit)):
-        prim.GetPrim().CreateAttribute(f"physxJoint:{name}", Sdf.ValueTypeNames.Float).Set(value)
+        prim.GetPrim().CreateAttribute(f"physxJoint:{name}", Sdf.ValueTypeNames.Float, custom=False).Set(value)

@@ -16,4 +16,4 @@ allow_pinned_arrays_without_cuda()
 let_ovphysx_run_whole_control_steps()
 match_ovphysx_threads_to_cores()
 
-from . import ball_transfer  # noqa: E402, F401
+from . import ball_transfer  # noqa: E402

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-
 from isaaclab.managers import ActionTerm, ActionTermCfg
 from isaaclab.utils import configclass, index_fill_
 
@@ -28,7 +27,7 @@ class JointTargetAction(ActionTerm):
 
     def __init__(self, cfg: JointTargetActionCfg, env: ManagerBasedEnv):
         super().__init__(cfg, env)
-        joint_ids, names = self._asset.find_joints(list(robot.JOINT_NAMES), preserve_order=True)
+        _, names = self._asset.find_joints(list(robot.JOINT_NAMES), preserve_order=True)
         if list(names) != list(self._asset.joint_names):
             raise ValueError(
                 f"joint order of the asset is {list(self._asset.joint_names)}, need {list(robot.JOINT_NAMES)}:"
@@ -45,6 +44,7 @@ class JointTargetAction(ActionTerm):
 
     @property
     def action_dim(self) -> int:
+        """Number of actions, 6 or 7."""
         return 6 if self.cfg.coupled_fingers else 7
 
     @property
@@ -58,6 +58,11 @@ class JointTargetAction(ActionTerm):
         return self.targets
 
     def process_actions(self, actions: torch.Tensor) -> None:
+        """Move the targets by one control step.
+
+        Args:
+            actions: Actions of the policy, (N, 6 or 7).
+        """
         self._raw[:] = actions
         command = actions.clamp(-1.0, 1.0)
         self.targets[:, :5] += self.cfg.arm_step * command[:, :5]
@@ -67,6 +72,7 @@ class JointTargetAction(ActionTerm):
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
 
     def apply_actions(self) -> None:
+        """Send the targets to the drives."""
         self._asset.actuators.target_command.set_position_index(value=self.targets)
 
     def set_targets(self, env_ids: torch.Tensor, targets: torch.Tensor) -> None:

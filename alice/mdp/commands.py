@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from isaaclab.managers import CommandTerm, CommandTermCfg
 from isaaclab.utils import configclass
 
@@ -24,6 +23,7 @@ class DishCommand(CommandTerm):
         return transfer_state(self._env).dish_pos
 
     def reset(self, env_ids=None) -> dict[str, float]:
+        """Return the stage rates for the log. The dish itself is the reset event's business."""
         super().reset(env_ids)
         return {f"{stage}_rate": rate for stage, rate in transfer_state(self._env).rates().items()}
 

@@ -11,7 +11,6 @@ from isaaclab.managers import RewardTermCfg as RewTerm
 from isaaclab.managers import TerminationTermCfg as DoneTerm
 from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
-
 from isaaclab_tasks.utils import PresetCfg
 
 from alice import robot

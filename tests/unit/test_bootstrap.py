@@ -4,6 +4,7 @@ The stand-ins are shell scripts in a folder that is the whole PATH, next to link
 uses. A stand-in writes the words it was called with to ``calls``.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -65,7 +66,11 @@ class Machine:
         command = ["bash", str(self.clone / "isaaclab.sh"), *words]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # A process group of its own, so that a test can end it as Ctrl-C at a terminal does.
-        return subprocess.Popen(command, cwd=self.bin, env=self.environment, start_new_session=True, **streams)
+        # Whoever starts the tests in the background has SIGINT ignored, which bash passes on and cannot take back.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(
+            command, cwd=self.bin, env=self.environment, start_new_session=True, preexec_fn=heed, **streams
+        )
 
     def start(self, *words: str) -> subprocess.CompletedProcess:
         """Run ./isaaclab.sh with ``words`` to its end."""
