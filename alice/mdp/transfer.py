@@ -177,7 +177,7 @@ class TransferState:
             dim=-1,
         )
         new = events & ~self.stages
-        self.stage_steps = torch.where(new, (self._env.episode_length_buf + 0).unsqueeze(-1), self.stage_steps)
+        self.stage_steps = torch.where(new, self._env.episode_length_buf.unsqueeze(-1), self.stage_steps)
         self.stages |= events
         potentials = self._potentials(now)
         self.progress = {name: value - self.potentials[name] for name, value in potentials.items()}
@@ -192,7 +192,8 @@ class TransferState:
         near = now.tool_ball_distance
         pinched = now.is_pinched.float()
         reach = 0.5 * geometry.tanh_kernel(near, 0.10) + 0.5 * geometry.tanh_kernel(near, 0.03)
-        goal = self.dish_pos + torch.stack((0 * radius, 0 * radius, radius + 0.03), dim=-1)
+        goal = self.dish_pos.clone()
+        goal[:, 2] += radius + 0.03
         # Only what lies above the goal's height counts as too high: low is the lift term's business.
         offset = now.ball_pos - goal
         far = torch.cat((offset[:, :2], offset[:, 2:].clamp(min=0.0)), dim=-1).norm(dim=-1)
