@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,46 @@ def resolve(name: str, task: str) -> Path:
 
 def newest_in(folder: Path) -> Path | None:
     """Return the ``model_<number>.pt`` of the greatest number in a folder, None if there is none."""
-    numbered = [(int(found[1]), file) for file in folder.iterdir() if (found := _MODEL.fullmatch(file.name))]
-    return max(numbered)[1] if numbered else None
+    return next(iter(newest_first(folder)), None)
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the greatest number first: ``model_5000.pt`` before ``model_750.pt``."""
+    numbered = [(number(file), file) for file in folder.iterdir() if _MODEL.fullmatch(file.name)]
+    return [file for _, file in sorted(numbered, reverse=True)]
+
+
+def number(path: Path) -> int:
+    """Return the iteration in the name of a ``model_<number>.pt``."""
+    return int(_MODEL.fullmatch(path.name)[1])
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete all but the ``keep`` newest checkpoints of a folder."""
+    for file in newest_first(folder)[keep:]:
+        file.unlink(missing_ok=True)
+
+
+def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the newest checkpoint of a run that can be opened, and its content.
+
+    A machine that goes away may leave its newest file damaged; each such file is skipped with a warning.
+
+    Args:
+        folder: Run folder.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    files = newest_first(folder)
+    for file in files:
+        try:
+            _check_kind(file)
+            return file, load(file)
+        except UsageError as error:
+            print(f"alice: warning: {error}; trying the checkpoint before it", file=sys.stderr)
+    found = "none of its checkpoints can be opened" if files else "it holds no model_<number>.pt"
+    raise UsageError(f"run {str(folder)!r} cannot be resumed, {found}; train anew, or give another run")
 
 
 def _released(task: str) -> Path:

@@ -2,11 +2,13 @@
 
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --seed 2 physics=newton_mjwarp
+./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --phase auto
+./isaaclab.sh -p scripts/train.py --resume logs/rsl_rl/ball_transfer/<run>
 """
 
 from __future__ import annotations
 
-from alice import launch, training, usage
+from alice import curriculum, launch, training, usage
 
 EPILOG = "All other flags of `isaaclab train --rl_library rsl_rl` and overrides such as env.decimation=2 work as well."
 
@@ -15,16 +17,25 @@ def main(argv: list[str]) -> int:
     """Check the command line, note where the run comes from, train, and say where the result lies."""
     parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
     launch.add_flags(parser)
-    parser.add_argument("--max_iterations", type=usage.positive, help="number of policy updates")
+    parser.add_argument("--max_iterations", type=usage.positive, help="number of policy updates, from the run's start")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder or a checkpoint in it")
+    parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
+    parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
     args, rest = parser.parse_known_args(argv)
     words, others = usage.split_overrides(rest)
+    if args.resume and args.checkpoint:
+        raise usage.UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
 
+    resume = training.find_resume(args.resume) if args.resume else None
+    if resume:
+        words = training.apply_resume(resume, args, words)
+    words = curriculum.select_phase(words, args.phase)
     job = launch.prepare(args, words, play_mode=False)
     stock = training.stock_flags(others, parser)
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
-    folder = training.begin(job, stock)
-    code = training.train(job, stock, others, folder)
+    folder = training.begin(job, stock, resume)
+    code = training.train(job, stock, others, folder, args.keep)
     print(training.closing_line(job, folder))
     return code
 

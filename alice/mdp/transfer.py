@@ -95,7 +95,11 @@ class TransferState:
         """Its length, (N,) [control steps]."""
         self._hold = torch.zeros(n, dtype=torch.long, device=device)
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
-        self._finished_count = 0
+        self._finished_stage = torch.zeros(HISTORY, dtype=torch.long, device=device)
+        self.finished_count = 0
+        """Number of home-start episodes that have ended."""
+        self._stage = 0
+        self._began_in_stage = torch.zeros(n, dtype=torch.long, device=device)
         self._step = env.common_step_counter
         self._dirty = True
         self._tool_in_hand = torch.tensor(robot.TOOL_IN_HAND, device=device)
@@ -118,10 +122,20 @@ class TransferState:
 
     def rates(self) -> dict[str, float]:
         """Return the share of the last :data:`HISTORY` home-start episodes that passed each stage, in [0, 1]."""
-        count = min(self._finished_count, HISTORY)
+        count = min(self.finished_count, HISTORY)
         if count == 0:
             return {}
         return dict(zip(outcome.STAGES, self._finished[:count].mean(dim=0).tolist(), strict=True))
+
+    def finished_since(self, count: int) -> list[tuple[bool, ...]]:
+        """Return which stages the home-start episodes passed that ended since there were ``count`` of them.
+
+        Oldest first, :data:`HISTORY` at most, without those that began before the last :meth:`begin_stage`.
+        """
+        first = max(count, self.finished_count - HISTORY)
+        places = torch.arange(first, self.finished_count, device=self._finished.device) % HISTORY
+        places = places[self._finished_stage[places] == self._stage]
+        return [tuple(passed) for passed in self._finished[places].bool().tolist()]
 
     def _read(self) -> None:
         scene = self._env.scene
@@ -225,10 +239,36 @@ class TransferState:
         self._close_episode(env_ids[self._env.episode_length_buf[env_ids] > 0])
         self.dish_pos[env_ids] = dish_pos
         self.is_home_start[env_ids] = is_home_start
+        self._began_in_stage[env_ids] = self._stage
         self.stages[env_ids] = False
         self.stage_steps[env_ids] = 0
         self.max_height[env_ids] = 0.0
         self._hold[env_ids] = 0
+        self._dirty = True
+
+    def begin_stage(self) -> None:
+        """Tell the episodes that begin from now on from those before, for :meth:`finished_since`."""
+        self._stage += 1
+
+    def leave_out_running_episodes(self) -> None:
+        """Keep the episodes under way out of :meth:`rates`."""
+        self.is_home_start[:] = False
+
+    def state_dict(self) -> dict[str, torch.Tensor | int]:
+        """Return what outlives the running episodes: the results behind :meth:`rates`."""
+        return {
+            "finished": self._finished.cpu().clone(),
+            "finished_stage": self._finished_stage.cpu().clone(),
+            "finished_count": self.finished_count,
+            "stage": self._stage,
+        }
+
+    def load_state_dict(self, state: dict[str, torch.Tensor | int]) -> None:
+        """Take over a :meth:`state_dict` and the environment's step counter."""
+        self._finished[:] = state["finished"].to(self._finished.device)
+        self._finished_stage[:] = state["finished_stage"].to(self._finished.device)
+        self.finished_count, self._stage = int(state["finished_count"]), int(state["stage"])
+        self._step = self._env.common_step_counter
         self._dirty = True
 
     def _close_episode(self, env_ids: torch.Tensor) -> None:
@@ -243,9 +283,10 @@ class TransferState:
         self.last_lost[env_ids] = self._env.termination_manager.get_term("ball_lost")[env_ids]
         self.last_length[env_ids] = self._env.episode_length_buf[env_ids]
         counted = env_ids[self.is_home_start[env_ids]]
-        places = (self._finished_count + torch.arange(len(counted), device=counted.device)) % HISTORY
+        places = (self.finished_count + torch.arange(len(counted), device=counted.device)) % HISTORY
         self._finished[places] = self.stages[counted].float()
-        self._finished_count += len(counted)
+        self._finished_stage[places] = self._began_in_stage[counted]
+        self.finished_count += len(counted)
 
 
 def transfer_state(env: ManagerBasedRLEnv) -> TransferState:

@@ -14,7 +14,7 @@ from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
 from alice import robot
-from alice.mdp import actions, commands, events, observations, rewards, terminations
+from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 
 from .physics_cfg import PhysicsCfg
 from .scene_cfg import BallTransferSceneCfg
@@ -153,6 +153,21 @@ class CurriculumCfg:
 
 
 @configclass
+class StagedCurriculumCfg:
+    """The stages of :mod:`alice.curriculum`, moved through by success: ``--phase auto``."""
+
+    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto"})
+
+
+@configclass
+class CurriculumPresetsCfg(PresetCfg):
+    """``env.curriculum=staged`` selects the stages; ``--phase`` does it."""
+
+    default: CurriculumCfg = CurriculumCfg()
+    staged: StagedCurriculumCfg = StagedCurriculumCfg()
+
+
+@configclass
 class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     """Pick the ball out of its nest and put it in the dish.
 
@@ -178,7 +193,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     rewards: RewardsCfg = RewardsCfg()
     terminations: TerminationsCfg = TerminationsCfg()
     events: EventsCfg = EventsCfg()
-    curriculum: CurriculumCfg = CurriculumCfg()
+    curriculum: CurriculumPresetsCfg = CurriculumPresetsCfg()
 
     def __post_init__(self):
         self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
@@ -189,6 +204,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         self.sim.default_visualizer_cfg = VisualizerCfg(eye=(0.55, -0.45, 0.40), lookat=(0.12, 0.0, 0.08))
 
     def play_mode(self) -> None:
-        """Start every episode from home, as the audit does."""
+        """Start every episode from home, as the audit does, without a curriculum."""
         super().play_mode()
+        self.curriculum = None
         self.events.reset_transfer.params["shares"] = {"home": 1.0}

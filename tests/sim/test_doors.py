@@ -5,6 +5,7 @@ They run inside this process, by the script's path, so that Isaac Lab is loaded 
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -155,3 +156,16 @@ def test_a_film_and_a_picture_are_written(run_folder, door, monkeypatch):
     is_red = pixels[..., 0] > 2 * pixels[..., 1:].max(axis=-1)
     is_blue = pixels[..., 2] > 1.3 * pixels[..., :2].max(axis=-1)
     assert is_red.sum() > 300 and is_blue.sum() > 1000  # the ball and the dish are in the picture
+
+
+def test_a_disk_too_small_for_the_checkpoints_is_told_before_training(door, tmp_path, monkeypatch):
+    from alice.learning import runner
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 8, 1_000_000))
+    code, _, err = door("train", *TASK, "--num_envs", "4", "--max_iterations", "100")
+    assert code == 2
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("alice: error: the disk of logs") and "1 MB free" in line and "--keep N" in line
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob("model_*"))

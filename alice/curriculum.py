@@ -1,0 +1,165 @@
+"""The stages of the curriculum as data, and the rule that moves between them. Standard library only.
+
+A stage says what is paid for, where episodes begin, how far ball and dish are spread, and how much of the domain
+randomization is on. Whether the policy is ready for the next one is judged by finished *home* episodes alone, by the
+stage rates of the audit (:data:`alice.outcome.STAGES`): easier starts must not promote.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alice import outcome
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the curriculum."""
+
+    name: str
+    measured: str
+    """Stage rate that decides, one of :data:`alice.outcome.STAGES`."""
+    promote_at: float
+    """Rate over a full window from which the next stage begins, in [0, 1]; never reached in the last stage."""
+    demote_below: float
+    """Rate of the *previous* stage's measure under which that stage comes back, in [0, 1]."""
+    weights: Mapping[str, float]
+    """Reward of the whole part, per reward term."""
+    starts: Mapping[str, float]
+    """Share of the episodes per start kind (:data:`alice.mdp.events.START_KINDS`)."""
+    spread: float
+    """Side of the rectangle that ball and dish are drawn from, as a share of the workspace's, in (0, 1]."""
+    randomization: float
+    """Share of the domain randomization's ranges that is on, in [0, 1]."""
+
+
+WINDOW = 512
+"""Number of home episodes that a decision rests on; none of them began before the stage did."""
+
+_EARLY = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "success": 2.0}
+# With these from the start, the easy episodes that begin in the dish teach the hand to keep away from balls.
+_LATE = {**_EARLY, "release": 4.0, "success": 5.0}
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "reach", "reached", 0.60, 0.0, _EARLY,
+        {"home": 0.5, "pregrasp": 0.2, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.05}, 0.7, 0.0,
+    ),
+    Stage(
+        "grasp", "pinched", 0.60, 0.30, _EARLY,
+        {"home": 0.5, "pregrasp": 0.2, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.05}, 0.85, 0.0,
+    ),
+    Stage(
+        "lift", "lifted", 0.60, 0.30, _EARLY,
+        {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}, 1.0, 0.25,
+    ),
+    Stage(
+        "transport", "carried", 0.50, 0.30, _EARLY,
+        {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}, 1.0, 0.5,
+    ),
+    Stage(
+        "release", "success", 1.01, 0.20, _LATE,
+        {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}, 1.0, 1.0,
+    ),
+)
+"""The stages in their order. What a stage pays is progress and never rent, so later parts may be paid from the start."""
+
+NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+PHASES: tuple[str, ...] = ("auto", *NAMES)
+"""What ``--phase`` takes: ``auto`` moves through the stages, a name stays at one."""
+
+
+class Curriculum:
+    """The stage of a training, moved by the results of its home episodes.
+
+    Args:
+        phase: One of :data:`PHASES`.
+        window: Number of episodes that a decision rests on.
+        stages: The stages.
+
+    Raises:
+        ValueError: If the phase is unknown.
+    """
+
+    def __init__(self, phase: str = "auto", window: int = WINDOW, stages: tuple[Stage, ...] = STAGES):
+        names = [stage.name for stage in stages]
+        if phase != "auto" and phase not in names:
+            raise ValueError(f"phase {phase!r} is unknown, use one of {['auto', *names]}")
+        self.stages = stages
+        self.is_fixed = phase != "auto"
+        self.index = names.index(phase) if self.is_fixed else 0
+        self._window: deque[tuple[bool, ...]] = deque(maxlen=window)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage now."""
+        return self.stages[self.index]
+
+    @property
+    def fill(self) -> float:
+        """How full the window is, in [0, 1]."""
+        return len(self._window) / self._window.maxlen
+
+    def rate(self, measured: str) -> float:
+        """Return the share of the window's episodes that passed a stage of the job, in [0, 1]; 0 while it is empty."""
+        place = outcome.STAGES.index(measured)
+        return sum(passed[place] for passed in self._window) / max(len(self._window), 1)
+
+    def add(self, episodes: Iterable[tuple[bool, ...]]) -> bool:
+        """Take the results of finished home episodes and move by at most one stage.
+
+        Args:
+            episodes: Which of :data:`alice.outcome.STAGES` each episode passed, oldest first. All of them began in the
+                stage that is on now.
+
+        Returns:
+            Whether the stage has changed; the window is then empty.
+        """
+        self._window.extend(episodes)
+        if self.is_fixed or len(self._window) < self._window.maxlen:
+            return False
+        move = 0
+        if self.index + 1 < len(self.stages) and self.rate(self.stage.measured) >= self.stage.promote_at:
+            move = 1
+        elif self.index > 0 and self.rate(self.stages[self.index - 1].measured) < self.stage.demote_below:
+            move = -1
+        if move:
+            self.index += move
+            self._window.clear()
+        return bool(move)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return stage and window."""
+        return {"stage": self.stage.name, "window": [list(passed) for passed in self._window]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over stage and window, unless the phase is fixed: then a run goes on at the phase that was asked for.
+
+        Raises:
+            ValueError: If the stage is unknown.
+        """
+        if self.is_fixed:
+            return
+        names = [stage.name for stage in self.stages]
+        if state["stage"] not in names:
+            raise ValueError(f"stage {state['stage']!r} of the checkpoint is unknown, this version has {names}")
+        self.index = names.index(state["stage"])
+        self._window.clear()
+        self._window.extend(tuple(passed) for passed in state["window"])
+
+
+def select_phase(words: list[str], phase: str | None) -> list[str]:
+    """Return the ``name=value`` overrides that put an environment under the staged curriculum.
+
+    Args:
+        words: Overrides so far; those of another phase are dropped.
+        phase: One of :data:`PHASES`, None to leave the words as they are.
+    """
+    if phase is None:
+        return words
+    ours = {"env.curriculum": "staged", "env.curriculum.stage.params.phase": phase}
+    kept = [word for word in words if word.partition("=")[0] not in ours]
+    return kept + [f"{name}={value}" for name, value in ours.items()]

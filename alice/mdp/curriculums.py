@@ -1,0 +1,92 @@
+"""Curriculum term: puts the stages of :mod:`alice.curriculum` into effect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
+
+from alice import robot
+from alice.curriculum import Curriculum
+
+from .transfer import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+class StagedCurriculum(ManagerTermBase):
+    """Moves through the stages by the success of home episodes, or stays at one.
+
+    It sets reward weights, start shares, the spread of ball and dish, and the share of the domain randomization, and
+    logs ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the randomization.
+
+    Args:
+        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`).
+        env: Environment.
+
+    Raises:
+        ValueError: If the phase, a reward term or a start kind is unknown.
+    """
+
+    def __init__(self, cfg: CurriculumTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self.curriculum = Curriculum(cfg.params["phase"])
+        self._rewards = {}
+        for name in {name for stage in self.curriculum.stages for name in stage.weights}:
+            if name not in env.reward_manager.active_terms:
+                raise ValueError(f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}")
+            self._rewards[name] = env.reward_manager.get_term_cfg(name)
+        self._reset = env.event_manager.get_term_cfg("reset_transfer")
+        self._area = self._reset.params["area"]
+        self._read = 0
+        self._apply()
+
+    def __call__(self, env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, phase: str) -> dict[str, float]:
+        """Judge the episodes that have ended since the last call and return the numbers for the log."""
+        state = transfer_state(env)
+        if self.curriculum.add(state.finished_since(self._read)):
+            state.begin_stage()
+            self._apply()
+        self._read = state.finished_count
+        stage = self.curriculum.stage
+        return {
+            "number": float(self.curriculum.index),
+            "rate": self.curriculum.rate(stage.measured),
+            "window": self.curriculum.fill,
+            "randomization": stage.randomization,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return stage and window."""
+        return self.curriculum.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over stage and window and put the stage into effect."""
+        self.curriculum.load_state_dict(state)
+        self._read = transfer_state(self._env).finished_count
+        self._apply()
+
+    def _apply(self) -> None:
+        """Put the stage into effect; running episodes are not touched."""
+        stage = self.curriculum.stage
+        for name, weight in stage.weights.items():
+            self._rewards[name].weight = weight * robot.CONTROL_RATE_HZ
+        self._reset.params["shares"] = dict(stage.starts)
+        self._reset.params["area"] = shrink(self._area, stage.spread)
+
+
+def shrink(
+    area: tuple[tuple[float, float], tuple[float, float]], share: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return a rectangle about the same centre.
+
+    Args:
+        area: ((x_min, x_max), (y_min, y_max)) [m].
+        share: Its sides as a share of the area's, in (0, 1].
+    """
+    (x_min, x_max), (y_min, y_max) = area
+    x, y = (x_min + x_max) / 2, (y_min + y_max) / 2
+    dx, dy = share * (x_max - x_min) / 2, share * (y_max - y_min) / 2
+    return (x - dx, x + dx), (y - dy, y + dy)

@@ -1,0 +1,27 @@
+"""Go on with a run at a named phase of the curriculum.
+
+./isaaclab.sh -p scripts/resume_phase.py --run logs/rsl_rl/ball_transfer/<run> --phase release
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+from alice import curriculum, usage
+
+
+def main(argv: list[str]) -> None:
+    """Check the two flags and hand over to ``train.py``, which takes all others too."""
+    parser = usage.DoorParser(prog="resume_phase.py", description="Go on with a run at a phase of the curriculum.")
+    parser.add_argument("--run", required=True, help="run folder, or a checkpoint in it")
+    parser.add_argument("--phase", required=True, choices=curriculum.PHASES, help="stage; auto: promoted by success")
+    args, rest = parser.parse_known_args(argv)
+    train = Path(__file__).with_name("train.py")
+    sys.argv = [str(train), "--resume", args.run, "--phase", args.phase, *rest]
+    runpy.run_path(str(train), run_name="__main__")
+
+
+if __name__ == "__main__":
+    usage.run(main)
