@@ -31,7 +31,7 @@ def resolve(name: str, task: str) -> Path:
     """
     if name == "released":
         return _released(task)
-    path = _latest(task) if name == "latest" else Path(name)
+    path = latest_run(task) if name == "latest" else Path(name)
     if path.is_dir():
         newest = newest_in(path)
         if newest is None:
@@ -95,7 +95,8 @@ def _released(task: str) -> Path:
     return path
 
 
-def _latest(task: str) -> Path:
+def latest_run(task: str) -> Path:
+    """Return the newest run of a task that has a checkpoint; raise :class:`UsageError` if there is none."""
     manifests = sorted(LOG_ROOT.glob("*/*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     for manifest in manifests:
         if newest_in(manifest.parent) and f'"{task}"' in manifest.read_text(encoding="utf-8"):

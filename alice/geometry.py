@@ -109,9 +109,10 @@ def hand_pitch(
         Pitch, (N,) [rad]; where no pitch leaves the whole margin, the one that leaves most.
     """
     pitches = torch.linspace(math.pi, shallowest, steps, device=tool_pos.device)
-    room = torch.stack([_joint_room(tool_pos, pitch.expand(len(tool_pos))) for pitch in pitches], dim=-1)
+    count = len(tool_pos)
+    room = _joint_room(tool_pos.repeat(steps, 1), pitches.repeat_interleave(count)).view(steps, count)
     # argmax returns the first of equals, and the steepest comes first.
-    return pitches[room.clamp(max=margin).argmax(dim=-1)]
+    return pitches[room.clamp(max=margin).argmax(dim=0)]
 
 
 def _joint_room(tool_pos: torch.Tensor, pitch: torch.Tensor) -> torch.Tensor:

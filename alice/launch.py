@@ -50,6 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num_envs", type=usage.positive, help="number of environments")
     parser.add_argument("--seed", type=usage.seed, help="seed of everything random")
     parser.add_argument("--device", help="cpu or cuda:N; default: CUDA where there is one")
+    parser.add_argument("--domain_rand", action="store_true", help="randomize physics and servos (presets=domain_rand)")
     parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
 
 
@@ -66,6 +67,8 @@ def prepare(args: argparse.Namespace, words: list[str], play_mode: bool, needs_c
         UsageError: If anything is wrong.
     """
     path = None
+    if args.domain_rand:
+        words = overrides.with_preset(words, "domain_rand")
     if needs_checkpoint and not args.checkpoint:
         raise UsageError("--checkpoint is missing; give a file, a run folder, 'latest' or 'released'")
     if args.checkpoint and args.checkpoint not in checkpoints.SELECTORS:

@@ -67,6 +67,19 @@ def resolve_config(task: str, agent: str, overrides: list[str], play_mode: bool 
         return resolve_task_config(task, agent, play_mode=play_mode, overrides=overrides)
 
 
+def with_preset(words: list[str], name: str) -> list[str]:
+    """Return overrides that select one preset more, beside those that ``presets=`` names already.
+
+    Args:
+        words: ``name=value`` overrides.
+        name: Name of the preset.
+    """
+    chosen = [word.partition("=")[2] for word in words if word.startswith("presets=")]
+    names = [part for value in chosen for part in value.split(",") if part]
+    others = [word for word in words if not word.startswith("presets=")]
+    return [*others, "presets=" + ",".join(dict.fromkeys([*names, name]))]
+
+
 def parse_value(text: str) -> Any:
     """Return the Python value of a word's right side, as Isaac Lab reads it: a literal, else a text."""
     constants = {"true": True, "false": False, "none": None, "null": None}

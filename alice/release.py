@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,12 @@ def release(checkpoint: Path, audit: Path, task: str) -> tuple[Path, Path]:
 
 def _record(checkpoint: Path, weights: Path, trained: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     """Return the provenance of a released file."""
-    # The first file of a run is written before its first update, the checkpoint after its last.
-    began = (checkpoint.parent / training.RECORD).stat().st_mtime
+    began = datetime.fromisoformat(trained["date"]).timestamp()
+    seconds = round(checkpoint.stat().st_mtime - began, 1)
     return {
         "sha256": provenance.sha256(weights),
-        "iteration": int(checkpoint.stem.split("_")[1]),
-        "wall_time_s": round(checkpoint.stat().st_mtime - began, 1),
+        "iteration": checkpoints.number(checkpoint),
+        "wall_time_s": None if "resumed" in trained else seconds,  # unknown of a run with pauses
         "training": trained,
         "audit": figures,
     }

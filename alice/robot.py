@@ -156,8 +156,10 @@ GRIPPER_FORCE = 8.0
 FINGER_STIFFNESS = 100.0
 """Give of servo and linkage at the pad [N/m] (guess). Soft enough that the fingers never drive at their force cap with
 a ball between them, where two equal forces would let the pair drift sideways: the real fingers are one linkage."""
+FINGER_PER_RADIAN = 0.013 / math.radians(30)
+"""Travel of each finger per radian of the gripper servo [m]: 13 mm for 30° of crank (CAD)."""
 GRIPPER_SPEED = 0.067
-"""Finger speed [m/s]: 13 mm for 30° of crank (CAD) at 0.39 s/60° (MIG)."""
+"""Finger speed [m/s]: :data:`FINGER_PER_RADIAN` at 0.39 s/60° (MIG)."""
 
 # The damping of the arm joints is critical for the inertia that hangs on each joint: 2·sqrt(stiffness · inertia), with
 # inertia 0.019, 0.019, 0.006, 0.0015 and 0.0003 kg·m² (arm stretched) plus the armature.

@@ -59,16 +59,19 @@ class Resume:
     """Its provenance."""
 
 
-def find_resume(name: str) -> Resume:
+def find_resume(name: str, task: str | None) -> Resume:
     """Return the run behind ``--resume``: a run folder, whose newest sound checkpoint counts, or a checkpoint in one.
 
     Args:
-        name: What the user gave.
+        name: What the user gave; ``latest`` is the newest run of the task.
+        task: What the user gave with ``--task``.
 
     Raises:
         UsageError: If there is no such run, or it cannot be gone on with.
     """
-    path = Path(name)
+    if name == "released":
+        raise UsageError("--resume released: it holds weights alone; start a new run from it with --checkpoint released")
+    path = checkpoints.latest_run(launch.resolve_task(task)) if name == "latest" else Path(name)
     if path.is_dir():
         file, content = checkpoints.newest_sound(path)
     else:

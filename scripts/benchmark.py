@@ -10,7 +10,7 @@ import copy
 
 from alice import launch, provenance, usage
 
-DEFAULT_ENVS = {"ovphysx": (256, 512, 1024, 2048), "newton_mjwarp": (256, 512)}
+DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
 
 def main(argv: list[str]) -> int:

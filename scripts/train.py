@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
     parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
     launch.add_flags(parser)
     parser.add_argument("--max_iterations", type=usage.positive, help="number of policy updates, from the run's start")
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder or a checkpoint in it")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder, a checkpoint in it, or latest")
     parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
     args, rest = parser.parse_known_args(argv)
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     if args.resume and args.checkpoint:
         raise usage.UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
 
-    resume = training.find_resume(args.resume) if args.resume else None
+    resume = training.find_resume(args.resume, args.task) if args.resume else None
     if resume:
         words = training.apply_resume(resume, args, words)
     words = curriculum.select_phase(words, args.phase)

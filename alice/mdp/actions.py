@@ -10,6 +10,8 @@ from isaaclab.utils import configclass, index_fill_
 
 from alice import compat, robot
 
+from .servos import ServoModel, ServoRanges
+
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
 
@@ -21,6 +23,9 @@ class JointTargetAction(ActionTerm):
     -1 is closed and 1 is open, that both fingers share as they share the one servo. With ``coupled_fingers=False`` the
     input is (N, 7) and each finger has its own opening. The targets live here, not in the measured joint positions, so
     a joint that sags or pushes does not drift; they never leave the joint limits.
+
+    With ``servo`` given, the drives follow the targets as bus servos do, one servo for both fingers, and
+    :meth:`read_back` returns what such servos report.
     """
 
     cfg: JointTargetActionCfg
@@ -41,6 +46,12 @@ class JointTargetAction(ActionTerm):
         home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device)
         self.targets = home.repeat(self.num_envs, 1)
         """Joint targets in the order of :data:`alice.robot.JOINT_NAMES`, (N, 7) [rad, m]."""
+        self._driven = self.targets.clone()
+        self._servos = None
+        self.servo_share = 1.0
+        """How much of the servos' ranges is drawn at a reset, in [0, 1]; 0 is an ideal servo."""
+        if cfg.servo is not None:
+            self._servos = ServoModel(self.num_envs, self.action_dim, cfg.servo, 1.0 / robot.CONTROL_RATE_HZ, device)
 
     @property
     def action_dim(self) -> int:
@@ -70,10 +81,36 @@ class JointTargetAction(ActionTerm):
         change = opening - self.targets[:, 5:]
         self.targets[:, 5:] += change.clamp(-self.cfg.finger_step, self.cfg.finger_step)
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
+        self._driven = self.targets
+        if self._servos is not None:
+            self._driven = self._joints(self._servos.follow(self._angles(self.targets)))
 
     def apply_actions(self) -> None:
-        """Send the targets to the drives."""
-        self._asset.actuators.target_command.set_position_index(value=self.targets)
+        """Send the targets to the drives, through the servos if there are any."""
+        self._asset.actuators.target_command.set_position_index(value=self._driven)
+
+    def read_back(self, joint_pos: torch.Tensor) -> torch.Tensor:
+        """Return the joint positions as the servos report them, once per control step.
+
+        Args:
+            joint_pos: True joint positions, (N, 7) [rad, m].
+
+        Returns:
+            The same tensor without servos; else (N, 7) [rad, m].
+        """
+        if self._servos is None:
+            return joint_pos
+        return self._joints(self._servos.read(self._angles(joint_pos)))
+
+    def _angles(self, joints: torch.Tensor) -> torch.Tensor:
+        """Return the servo angles of joint positions (K, 7) [rad, m], (K, 6 or 7) [rad]."""
+        fingers = joints[:, 5:] if not self.cfg.coupled_fingers else joints[:, 5:].mean(dim=-1, keepdim=True)
+        return torch.cat((joints[:, :5], fingers / robot.FINGER_PER_RADIAN), dim=-1)
+
+    def _joints(self, angles: torch.Tensor) -> torch.Tensor:
+        """Return the joint positions of servo angles, the reverse of :meth:`_angles`."""
+        fingers = angles[:, 5:] * robot.FINGER_PER_RADIAN
+        return torch.cat((angles[:, :5], fingers.expand(-1, 2)), dim=-1)
 
     def set_targets(self, env_ids: torch.Tensor, targets: torch.Tensor) -> None:
         """Place the targets at the start of an episode.
@@ -83,6 +120,9 @@ class JointTargetAction(ActionTerm):
             targets: Joint targets, (K, 7) [rad, m].
         """
         self.targets[env_ids] = targets
+        self._driven[env_ids] = targets
+        if self._servos is not None:
+            self._servos.reset(env_ids, self._angles(targets), self.servo_share)
 
     def reset(self, env_ids=None) -> None:
         """Forget the last action. The targets are the reset event's business (:meth:`set_targets`)."""
@@ -101,3 +141,5 @@ class JointTargetActionCfg(ActionTermCfg):
     """Largest increment of an arm target per control step [rad]."""
     finger_step: float = robot.FINGER_SPEED_CAP / robot.CONTROL_RATE_HZ
     """Largest change of a finger target per control step [m]."""
+    servo: ServoRanges | None = None
+    """How bad the servos are; None for ideal ones."""

@@ -23,7 +23,8 @@ class StagedCurriculum(ManagerTermBase):
     logs ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the randomization.
 
     Args:
-        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`).
+        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: per event term of the
+            domain randomization the parameter that is its range and the nominal value in it.
         env: Environment.
 
     Raises:
@@ -40,10 +41,17 @@ class StagedCurriculum(ManagerTermBase):
             self._rewards[name] = env.reward_manager.get_term_cfg(name)
         self._reset = env.event_manager.get_term_cfg("reset_transfer")
         self._area = self._reset.params["area"]
+        self._ranges = {}
+        events = env.event_manager
+        active = {name for names in events.active_terms.values() for name in names}
+        for name, (key, nominal) in cfg.params["ramped"].items():
+            if name in active:  # none of them without domain randomization
+                params = events.get_term_cfg(name).params
+                self._ranges[name, key] = params, params[key], nominal
         self._read = 0
         self._apply()
 
-    def __call__(self, env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, phase: str) -> dict[str, float]:
+    def __call__(self, env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, phase: str, ramped) -> dict[str, float]:
         """Judge the episodes that have ended since the last call and return the numbers for the log."""
         state = transfer_state(env)
         if self.curriculum.add(state.finished_since(self._read)):
@@ -75,6 +83,9 @@ class StagedCurriculum(ManagerTermBase):
             self._rewards[name].weight = weight * robot.CONTROL_RATE_HZ
         self._reset.params["shares"] = dict(stage.starts)
         self._reset.params["area"] = shrink(self._area, stage.spread)
+        for (_, key), (params, whole, nominal) in self._ranges.items():
+            params[key] = tuple(nominal + stage.randomization * (bound - nominal) for bound in whole)
+        self._env.action_manager.get_term("joints").servo_share = stage.randomization
 
 
 def shrink(

@@ -13,6 +13,7 @@ from .transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.managers import SceneEntityCfg
 
 START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
 """Ways an episode can begin. Evaluation uses ``home`` alone."""
@@ -84,6 +85,28 @@ def reset_transfer(
     state.begin_episode(env_ids, dish, is_home)
 
 
+def randomize_effort_limits(
+    env: ManagerBasedRLEnv,
+    env_ids: torch.Tensor | slice | None,
+    asset_cfg: SceneEntityCfg,
+    scale: tuple[float, float],
+) -> None:
+    """Scale the largest drive effort of every joint by a factor of its own.
+
+    Args:
+        env: Environment.
+        env_ids: Environments; all for ``None`` or a slice.
+        asset_cfg: The arm.
+        scale: Range of the factor on the limits of :data:`alice.robot.JOINTS`.
+    """
+    if env_ids is None or isinstance(env_ids, slice):
+        env_ids = torch.arange(env.num_envs, device=env.device)
+    low, high = scale
+    nominal = torch.tensor([joint.effort_limit for joint in robot.JOINTS], device=env.device)
+    factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
+    env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
+
+
 def draw_pair(
     count: int, area: tuple[tuple[float, float], tuple[float, float]], min_separation: float, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,7 +174,7 @@ def _arm_at(ball: torch.Tensor, radius: torch.Tensor, kind: torch.Tensor) -> tup
     arm, _ = geometry.inverse_kinematics(point, geometry.hand_pitch(point))
     arm[:, 4] = 0.6 * (2.0 * torch.rand(len(ball), device=ball.device) - 1.0)
     finger = torch.where(kind == 1, robot.FINGER_TRAVEL, radius)
-    finger = torch.where(kind == 4, radius + 0.007 * opening, finger)
+    finger = torch.where(kind == 4, radius + 0.007 * opening, finger).clamp(max=robot.FINGER_TRAVEL)
     squeezed = radius - SQUEEZE
     target = torch.where((kind == 1) | (kind == 4), finger, squeezed)
     target = torch.where(kind == 3, squeezed + 2.0 * SQUEEZE * opening, target)

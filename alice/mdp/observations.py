@@ -1,4 +1,7 @@
-"""Observation terms. Positions are in the robot's base frame [m]; N is the number of environments."""
+"""Observation terms. Positions are in the robot's base frame [m]; N is the number of environments.
+
+What concerns the arm is as its servos report it (:class:`alice.mdp.transfer.Measured`); the ball is where it is.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ if TYPE_CHECKING:
 
 def joint_pos(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Measured joint positions, (N, 7) [rad, m]."""
-    return transfer_state(env).now.joint_pos
+    return transfer_state(env).now.measured.joint_pos
 
 
 def joint_vel(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Measured joint velocities, (N, 7) [rad/s, m/s]."""
-    return transfer_state(env).now.joint_vel
+    return transfer_state(env).now.measured.joint_vel
 
 
 def tool_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Point between the pads, (N, 3)."""
-    return transfer_state(env).now.tool_pos
+    return transfer_state(env).now.measured.tool_pos
 
 
 def ball_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
@@ -35,7 +38,7 @@ def ball_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
 def tool_to_ball_b(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Vector from the tool point to the ball's centre, (N, 3)."""
     now = transfer_state(env).now
-    return now.ball_pos - now.tool_pos
+    return now.ball_pos - now.measured.tool_pos
 
 
 def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
@@ -46,12 +49,12 @@ def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
 
 def gripper_gap(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Distance between the pads, (N, 1) in [0, 0.05] m."""
-    return transfer_state(env).now.gap.unsqueeze(-1)
+    return transfer_state(env).now.measured.gap.unsqueeze(-1)
 
 
 def pinch_flag(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Whether the ball is pinched (:func:`alice.geometry.is_pinched`), (N, 1) in {0, 1}."""
-    return transfer_state(env).now.is_pinched.float().unsqueeze(-1)
+    return transfer_state(env).now.measured.is_pinched.float().unsqueeze(-1)
 
 
 def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.Tensor:

@@ -13,13 +13,29 @@ from typing import TYPE_CHECKING
 import torch
 
 from alice import geometry, outcome, robot
-from alice.objects import BALL, DISH
+from alice.objects import DISH
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 HISTORY = 1000
 """Number of finished home-start episodes behind the training metrics."""
+
+
+@dataclass
+class Measured:
+    """The joints as the servos report them, and what follows from that: the truth itself where servos are ideal."""
+
+    joint_pos: torch.Tensor
+    """(N, 7) [rad, m]."""
+    joint_vel: torch.Tensor
+    """(N, 7) [rad/s, m/s]."""
+    tool_pos: torch.Tensor
+    """(N, 3), base frame [m]."""
+    gap: torch.Tensor
+    """Distance between the pads, (N,) [m]."""
+    is_pinched: torch.Tensor
+    """(N,) bool."""
 
 
 @dataclass
@@ -30,6 +46,8 @@ class Snapshot:
     """(N, 7) [rad, m]."""
     joint_vel: torch.Tensor
     """(N, 7) [rad/s, m/s]."""
+    measured: Measured
+    """The same joints as the arm itself knows them; everything else here is the truth."""
     tool_pos: torch.Tensor
     """(N, 3)."""
     ball_pos: torch.Tensor
@@ -66,7 +84,7 @@ class TransferState:
         n, device = env.num_envs, env.device
         self.dish_pos = torch.zeros(n, 3, device=device)
         """Centre of the dish on the table, (N, 3), base frame [m]."""
-        self.ball_radius = torch.full((n,), BALL.radius, device=device)
+        self.ball_radius = _ball_radii(env)
         """(N,) [m]."""
         self.is_home_start = torch.ones(n, dtype=torch.bool, device=device)
         """Whether the running episode began at the home pose with the ball in its nest, (N,)."""
@@ -100,6 +118,8 @@ class TransferState:
         """Number of home-start episodes that have ended."""
         self._stage = 0
         self._began_in_stage = torch.zeros(n, dtype=torch.long, device=device)
+        self._reported = torch.zeros(n, 7, device=device)
+        self._has_reported = torch.zeros(n, 1, dtype=torch.bool, device=device)
         self._step = env.common_step_counter
         self._dirty = True
         self._tool_in_hand = torch.tensor(robot.TOOL_IN_HAND, device=device)
@@ -142,12 +162,13 @@ class TransferState:
         arm, ball = scene["robot"].data, scene["ball"].data
         origins = scene.env_origins
         hand = arm.body_link_pose_w.torch[:, self._hand]
-        joint_pos = arm.joint_pos.torch.clone()
+        joint_pos, joint_vel = arm.joint_pos.torch.clone(), arm.joint_vel.torch.clone()
         tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - origins
         ball_pos = ball.root_link_pose_w.torch[:, :3] - origins
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         gap = joint_pos[:, 5] + joint_pos[:, 6]
-        gap_target = self._env.action_manager.get_term("joints").targets[:, 5:].sum(dim=-1)
+        action = self._env.action_manager.get_term("joints")
+        gap_target = action.targets[:, 5:].sum(dim=-1)
         distance = (tool_pos - ball_pos).norm(dim=-1)
         radius = self.ball_radius
         height = ball_pos[:, 2] - radius
@@ -156,9 +177,16 @@ class TransferState:
         in_dish = (dish_distance < DISH.floor_radius) & (height < DISH.floor_thickness + 0.006)
         is_released = (gap > 2 * radius + 0.004) | (distance > 0.03)
         is_clear = distance > outcome.CLEAR_DISTANCE
+        is_pinched = geometry.is_pinched(distance, gap, gap_target, radius)
+        reported = action.read_back(joint_pos)
+        if reported is joint_pos:
+            measured = Measured(joint_pos, joint_vel, tool_pos, gap, is_pinched)
+        else:
+            measured = self._measure(reported, ball_pos, gap_target)
         self.now = Snapshot(
             joint_pos=joint_pos,
-            joint_vel=arm.joint_vel.torch.clone(),
+            joint_vel=joint_vel,
+            measured=measured,
             tool_pos=tool_pos,
             ball_pos=ball_pos,
             ball_speed=ball_speed,
@@ -166,13 +194,30 @@ class TransferState:
             tool_ball_distance=distance,
             height=height,
             dish_distance=dish_distance,
-            is_pinched=geometry.is_pinched(distance, gap, gap_target, radius),
+            is_pinched=is_pinched,
             is_over_dish=over_dish,
             is_in_dish=in_dish,
             is_settled=in_dish & (ball_speed < outcome.REST_SPEED) & is_released & is_clear,
         )
 
+    def _measure(self, reported: torch.Tensor, ball_pos: torch.Tensor, gap_target: torch.Tensor) -> Measured:
+        """Return what follows from reported joint positions (N, 7): bus servos report no speed, so it is differenced."""
+        change = (reported - self._reported) * robot.CONTROL_RATE_HZ
+        tool_pos, _ = geometry.forward_kinematics(reported)
+        gap = reported[:, 5] + reported[:, 6]
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        return Measured(
+            joint_pos=reported,
+            joint_vel=torch.where(self._has_reported, change, 0.0),
+            tool_pos=tool_pos,
+            gap=gap,
+            is_pinched=geometry.is_pinched(distance, gap, gap_target, self.ball_radius),
+        )
+
     def _advance(self) -> None:
+        if self.now is not None:
+            self._reported = self.now.measured.joint_pos
+            self._has_reported[:] = True
         self._read()
         now = self.now
         self._hold = torch.where(now.is_settled, self._hold + 1, 0)
@@ -240,6 +285,7 @@ class TransferState:
         self.dish_pos[env_ids] = dish_pos
         self.is_home_start[env_ids] = is_home_start
         self._began_in_stage[env_ids] = self._stage
+        self._has_reported[env_ids] = False
         self.stages[env_ids] = False
         self.stage_steps[env_ids] = 0
         self.max_height[env_ids] = 0.0
@@ -287,6 +333,14 @@ class TransferState:
         self._finished[places] = self.stages[counted].float()
         self._finished_stage[places] = self._began_in_stage[counted]
         self.finished_count += len(counted)
+
+
+def _ball_radii(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Return the radius of the ball in each environment, (N,) [m]: several sizes are dealt out in turn."""
+    spawn = env.scene["ball"].cfg.spawn
+    radii = [asset.radius for asset in getattr(spawn, "assets_cfg", [spawn])]
+    turns = torch.arange(env.num_envs, device=env.device) % len(radii)
+    return torch.tensor(radii, device=env.device)[turns]
 
 
 def transfer_state(env: ManagerBasedRLEnv) -> TransferState:

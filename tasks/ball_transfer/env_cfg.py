@@ -17,6 +17,7 @@ from alice import robot
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 
 from .physics_cfg import PhysicsCfg
+from .randomization_cfg import HOBBY_SERVO, RAMPED, RandomizationEventsCfg
 from .scene_cfg import BallTransferSceneCfg
 
 WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
@@ -46,11 +47,20 @@ class SevenActionsCfg:
 
 
 @configclass
+class HobbyServoActionsCfg:
+    """Six numbers through servos that are late, coarse, loose and badly zeroed."""
+
+    joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(servo=HOBBY_SERVO)
+
+
+@configclass
 class ActionPresetsCfg(PresetCfg):
-    """``presets=seven_actions`` selects the documented form."""
+    """``presets=seven_actions`` selects the documented form, ``presets=hobby_servo`` the servo model."""
 
     default: ActionsCfg = ActionsCfg()
     seven_actions: SevenActionsCfg = SevenActionsCfg()
+    hobby_servo: HobbyServoActionsCfg = HobbyServoActionsCfg()
+    domain_rand: HobbyServoActionsCfg = HobbyServoActionsCfg()
 
 
 @configclass
@@ -105,6 +115,19 @@ class EventsCfg:
 
 
 @configclass
+class RandomizedEventsCfg(EventsCfg, RandomizationEventsCfg):
+    """How an episode begins, in a world that is not quite known."""
+
+
+@configclass
+class EventPresetsCfg(PresetCfg):
+    """``presets=domain_rand`` selects the randomized world."""
+
+    default: EventsCfg = EventsCfg()
+    domain_rand: RandomizedEventsCfg = RandomizedEventsCfg()
+
+
+@configclass
 class RewardsCfg:
     """Progress terms: a weight is the reward of the whole part, because Isaac Lab multiplies by the step length."""
 
@@ -156,7 +179,7 @@ class CurriculumCfg:
 class StagedCurriculumCfg:
     """The stages of :mod:`alice.curriculum`, moved through by success: ``--phase auto``."""
 
-    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto"})
+    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
 
 
 @configclass
@@ -176,11 +199,13 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         open gripper. Gravity acts on everything; the ball is held by friction alone.
     Actions:
         Six numbers in [-1, 1] at 20 Hz: five increments of joint targets (1 = 0.1 rad) and one gripper opening.
-        ``presets=seven_actions``: each finger its own opening.
+        ``presets=seven_actions``: each finger its own opening. ``presets=hobby_servo``: through real servos.
     Observations:
         Actor and critic: ``policy``, the documented 28 numbers, and ``command_state``, joint targets and last action.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job.
+        ``presets=domain_rand``: physics, servos and ball size as well (:mod:`alice.tasks.ball_transfer.
+        randomization_cfg`).
     Success conditions:
         Ball at rest in the dish, released, gripper clear, for 10 consecutive control steps
         (:mod:`alice.outcome`, :mod:`alice.mdp.transfer`).
@@ -192,7 +217,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     commands: CommandsCfg = CommandsCfg()
     rewards: RewardsCfg = RewardsCfg()
     terminations: TerminationsCfg = TerminationsCfg()
-    events: EventsCfg = EventsCfg()
+    events: EventPresetsCfg = EventPresetsCfg()
     curriculum: CurriculumPresetsCfg = CurriculumPresetsCfg()
 
     def __post_init__(self):

@@ -6,9 +6,20 @@ import isaaclab.sim as sim_utils
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
 from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.utils import configclass, replace
+from isaaclab_tasks.utils import PresetCfg
 
 from alice.assets.objects import BALL_CFG, DISH_CFG, NEST_CFG, TABLE_CFG
 from alice.assets.xarm1s import XARM1S_CFG
+
+from .randomization_cfg import BALLS_CFG
+
+
+@configclass
+class BallPresetsCfg(PresetCfg):
+    """``presets=domain_rand`` selects balls of several sizes."""
+
+    default: RigidObjectCfg = BALL_CFG
+    domain_rand: RigidObjectCfg = BALLS_CFG
 
 
 @configclass
@@ -16,7 +27,7 @@ class BallTransferSceneCfg(InteractiveSceneCfg):
     """One arm on a table. The robot's base frame is the environment's frame."""
 
     robot: ArticulationCfg = replace(XARM1S_CFG, prim_path="{ENV_REGEX_NS}/Robot")
-    ball: RigidObjectCfg = BALL_CFG
+    ball: BallPresetsCfg = BallPresetsCfg()
     dish: RigidObjectCfg = DISH_CFG
     nest: RigidObjectCfg = NEST_CFG
     table: AssetBaseCfg = TABLE_CFG

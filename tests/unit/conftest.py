@@ -1,6 +1,7 @@
 """Fakes that several unit tests share. PyTorch is imported when one is asked for, not before."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,10 +76,10 @@ class FakeData:
 class FakeAsset:
     """Arm or object whose writers write into its own buffers."""
 
-    __slots__ = ("data",)
+    __slots__ = ("cfg", "data")
 
-    def __init__(self, data: FakeData):
-        self.data = data
+    def __init__(self, data: FakeData, cfg=None):
+        self.data, self.cfg = data, cfg
 
     def find_bodies(self, name: str):
         assert name == "hand"
@@ -110,6 +111,9 @@ class FakeTerm:
 
     def set_targets(self, env_ids, targets):
         self.targets[env_ids] = targets
+
+    def read_back(self, joint_pos):
+        return joint_pos
 
 
 class FakeManager:
@@ -143,7 +147,8 @@ class FakeEnv:
         self.scene["robot"] = FakeAsset(FakeData(body_link_pose_w=upright.repeat(count, 3, 1), **arm))
         for name in ("ball", "dish", "nest"):
             pose, speed = upright.repeat(count, 1), torch.zeros(count, 6)
-            self.scene[name] = FakeAsset(FakeData(root_link_pose_w=pose, root_com_vel_w=speed))
+            cfg = SimpleNamespace(spawn=SimpleNamespace(radius=0.015)) if name == "ball" else None
+            self.scene[name] = FakeAsset(FakeData(root_link_pose_w=pose, root_com_vel_w=speed), cfg)
         joints = FakeTerm()
         joints.targets = torch.zeros(count, 7)
         self.action_manager = FakeManager({"joints": joints})

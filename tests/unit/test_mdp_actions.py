@@ -170,3 +170,65 @@ def test_another_joint_order_is_refused_with_the_remedy():
     swapped = [*robot.JOINT_NAMES[:5], *reversed(robot.JOINT_NAMES[5:])]
     with pytest.raises(ValueError, match=r"right_finger_joint.*scripts/build_assets.py"):
         JointTargetAction(JointTargetActionCfg(), FakeEnv(2, swapped))
+
+
+##
+# Through servos
+##
+
+SERVO = dict(jitter=0.0, dead_band=0.0, backlash=(0.0, 0.0), offset=0.0, gain=0.0, read_noise=0.0)
+
+
+def servo_term(count: int = 2, coupled: bool = True, **ranges) -> JointTargetAction:
+    """Return a term whose drives follow through servos, at home."""
+    from alice.mdp.servos import ServoRanges
+
+    cfg = JointTargetActionCfg(coupled_fingers=coupled, servo=ServoRanges(**{"delay": (0.0, 0.0), **SERVO, **ranges}))
+    term = JointTargetAction(cfg, FakeEnv(count))
+    term.set_targets(torch.arange(count), HOME.repeat(count, 1))
+    return term
+
+
+def sent(term: JointTargetAction) -> torch.Tensor:
+    term.apply_actions()
+    return term._asset.actuators.target_command.sent
+
+
+def test_servos_that_are_late_are_sent_the_command_before():
+    term = servo_term(delay=(0.05, 0.05))
+    action = torch.zeros(2, 6)
+    action[:, 0] = 1.0
+    term.process_actions(action)
+    assert term.targets[:, 0] == pytest.approx(term.cfg.arm_step), "the target is the policy's, not the servo's"
+    assert sent(term)[:, 0].abs().max() < 0.003
+    term.process_actions(torch.zeros(2, 6))
+    assert sent(term)[:, 0] == pytest.approx(term.cfg.arm_step, abs=0.003)
+
+
+@pytest.mark.parametrize("coupled", [True, False])
+def test_ideal_servos_change_nothing_but_the_last_count(coupled):
+    term = servo_term(coupled=coupled)
+    action = torch.linspace(-1, 1, 2 * term.action_dim).reshape(2, -1)
+    for _ in range(4):
+        term.process_actions(action)
+    difference = (sent(term) - term.targets).abs()
+    assert difference[:, :5].max() <= 0.0021 + 1e-6, "half a count of 0.24 degrees"
+    assert difference[:, 5:].max() <= 0.0021 * robot.FINGER_PER_RADIAN + 1e-6
+    read = term.read_back(term.targets.clone())
+    assert (read - term.targets).abs().max() <= 0.0021 + 1e-6
+
+
+def test_one_servo_moves_both_fingers_and_reports_their_mean():
+    term = servo_term(offset=0.02)
+    assert torch.equal(sent(term)[:, 5], sent(term)[:, 6])
+    pushed = term.targets.clone()
+    pushed[:, 5] += 0.004
+    pushed[:, 6] -= 0.004
+    read = term.read_back(pushed)
+    assert torch.equal(read[:, 5], read[:, 6])
+    assert read[:, 5] == pytest.approx(term.targets[:, 5].tolist(), abs=0.001)
+
+
+def test_without_servos_the_truth_is_read(term):
+    joints = torch.randn(2, 7)
+    assert term.read_back(joints) is joints

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import outcome  # noqa: E402
+from alice import geometry, outcome  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
 from alice.mdp.transfer import HISTORY, transfer_state  # noqa: E402
 
@@ -268,3 +268,44 @@ def test_old_episodes_leave_the_rates(env):
         _step(env, **AT_HOME)
     _begin(env)
     assert transfer_state(env).rates()["pinched"] == 0.0
+
+
+##
+# What the arm knows of itself
+##
+
+
+class OffByATenth:
+    """An action term whose servos report every joint 0.1 too high."""
+
+    def __init__(self, term):
+        self.targets, self.set_targets = term.targets, term.set_targets
+
+    def read_back(self, joint_pos):
+        return joint_pos + 0.1
+
+
+def test_observations_take_the_reported_joints_and_success_takes_the_truth(make_env):
+    env = make_env(3)
+    env.put(tool=(0.2, 0.0, 0.1), ball=(0.2, 0.0, 0.1), gap=0.03, gap_target=0.02)
+    env.action_manager.terms["joints"] = OffByATenth(env.action_manager.get_term("joints"))
+    state = transfer_state(env)
+    assert state.now.is_pinched.all() and not state.now.measured.is_pinched.any()
+    assert state.now.gap == pytest.approx(0.03) and state.now.measured.gap == pytest.approx(0.23)
+    assert torch.allclose(state.now.measured.joint_pos, state.now.joint_pos + 0.1)
+    expected, _ = geometry.forward_kinematics(state.now.joint_pos + 0.1)
+    assert torch.allclose(state.now.measured.tool_pos, expected)
+
+
+def test_reported_speed_is_the_difference_of_two_reports_and_zero_after_a_reset(make_env):
+    env = make_env(2)
+    env.action_manager.terms["joints"] = OffByATenth(env.action_manager.get_term("joints"))
+    state = transfer_state(env)
+    assert state.now.measured.joint_vel.abs().max() == 0
+    env.scene["robot"].data.joint_pos.torch[:, 1] = 0.05
+    env.advance()
+    speed = transfer_state(env).now.measured.joint_vel
+    assert speed[:, 1] == pytest.approx(0.05 * 20) and speed[:, 0].abs().max() == 0
+    state.begin_episode(torch.tensor([1]), torch.zeros(1, 3), torch.ones(1, dtype=torch.bool))
+    speed = transfer_state(env).now.measured.joint_vel
+    assert speed[0, 1] == pytest.approx(0.05 * 20) and speed[1].abs().max() == 0

@@ -1,0 +1,144 @@
+"""A hobby servo on a bus: late, coarse, loose and badly zeroed. Batched, without a simulator.
+
+The model stands between the joint targets of the action term and the drives of the simulator, and between the
+simulator's joint positions and what the policy reads back. Speed and torque limits are not here: the drives have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from alice import robot
+
+
+@dataclass
+class ServoRanges:
+    """What is drawn for each servo at the start of an episode, or for all of them at every step."""
+
+    delay: tuple[float, float]
+    """Time from command to motion, one draw an episode for the whole bus [s]."""
+    jitter: float
+    """Standard deviation of the delay from step to step [s]."""
+    dead_band: float
+    """Smallest change of the command that the servo follows [rad]."""
+    backlash: tuple[float, float]
+    """Play between motor and link [rad]."""
+    offset: float
+    """Half width of the error of the servo's zero [rad]."""
+    gain: float
+    """Half width of the relative error of the servo's scale."""
+    read_noise: float
+    """Standard deviation of a read position [rad]."""
+    reads_back: bool = True
+    """Whether positions are read at all; if not, the last command stands for them."""
+
+
+class ServoModel:
+    """The servos of N arms.
+
+    Args:
+        count: Number of arms N.
+        servos: Number of servos of an arm S.
+        ranges: What is drawn.
+        step: Control step [s]. The delay may be up to two of them.
+        device: Torch device.
+
+    Raises:
+        ValueError: If a delay is negative or longer than two control steps.
+    """
+
+    def __init__(self, count: int, servos: int, ranges: ServoRanges, step: float, device: str = "cpu"):
+        low, high = ranges.delay
+        if not 0.0 <= low <= high <= 2 * step:
+            raise ValueError(f"servo delay {ranges.delay} s must lie between 0 and two control steps, {2 * step} s")
+        self._ranges, self._step = ranges, step
+        zeros = torch.zeros(count, servos, device=device)
+        self._history = torch.zeros(3, count, servos, device=device)
+        """Targets of this control step and the two before, newest first [rad]."""
+        self.delay = torch.zeros(count, 1, device=device)
+        self.offset, self.gain, self.backlash = zeros.clone(), zeros + 1.0, zeros.clone()
+        self._command, self._link = zeros.clone(), zeros.clone()
+
+    def reset(self, env_ids: torch.Tensor, targets: torch.Tensor, share: float = 1.0) -> None:
+        """Draw new servos and let them stand at their targets.
+
+        Args:
+            env_ids: Arms, (K,) long.
+            targets: Servo targets, (K, S) [rad].
+            share: How much of each range is used, in [0, 1]; 0 is an ideal servo.
+        """
+        ranges, count, device = self._ranges, len(env_ids), targets.device
+        low, high = ranges.delay
+        self.delay[env_ids] = share * (low + (high - low) * torch.rand(count, 1, device=device))
+        self.offset[env_ids] = share * ranges.offset * _symmetric(targets)
+        self.gain[env_ids] = 1.0 + share * ranges.gain * _symmetric(targets)
+        low, high = ranges.backlash
+        self.backlash[env_ids] = share * (low + (high - low) * torch.rand_like(targets))
+        self._share = share
+        self._history[:, env_ids] = targets
+        self._command[env_ids] = targets
+        self._link[env_ids] = self.gain[env_ids] * targets + self.offset[env_ids]
+
+    def follow(self, targets: torch.Tensor) -> torch.Tensor:
+        """Return where the links are driven to in the coming control step.
+
+        The bus command moves a servo evenly to its goal, so the commanded motion is piecewise linear and a delay that
+        is no whole number of control steps is read off it by linear interpolation.
+
+        Args:
+            targets: Servo targets, (N, S) [rad].
+
+        Returns:
+            Where the links are driven to, (N, S) [rad].
+        """
+        self._history = torch.cat((targets.unsqueeze(0), self._history[:2]))
+        late = self.delay + self._share * self._ranges.jitter * torch.randn_like(self.delay)
+        late = (late / self._step).clamp(0.0, 2.0)
+        newest, older, oldest = self._history
+        recent = torch.lerp(newest, older, late.clamp(max=1.0))
+        wanted = torch.lerp(recent, oldest, (late - 1.0).clamp(min=0.0))
+        wanted = quantize(wanted)
+        moves = (wanted - self._command).abs() > self._share * self._ranges.dead_band
+        self._command = torch.where(moves, wanted, self._command)
+        motor = self.gain * self._command + self.offset
+        self._link = play(self._link, motor, self.backlash)
+        return self._link
+
+    def read(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return what the servos report.
+
+        Args:
+            positions: True positions of the links, (N, S) [rad].
+
+        Returns:
+            Positions by the servos' own zero and scale, noisy and quantized, (N, S) [rad].
+        """
+        if not self._ranges.reads_back:
+            return self._command.clone()
+        seen = (positions - self.offset) / self.gain
+        return quantize(seen + self._share * self._ranges.read_noise * torch.randn_like(seen))
+
+    _share: float = 1.0
+
+
+def quantize(angle: torch.Tensor) -> torch.Tensor:
+    """Return angles rounded to whole servo counts of 0.24 degrees, same shape [rad]."""
+    return (angle * robot.COUNTS_PER_RADIAN).round() / robot.COUNTS_PER_RADIAN
+
+
+def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    """Return the link's angle behind a loose gear: it moves only when the motor has crossed the play.
+
+    Args:
+        link: Angle before, any shape [rad].
+        motor: Angle of the motor now [rad].
+        width: Whole play between both [rad].
+    """
+    return torch.minimum(torch.maximum(link, motor - width / 2), motor + width / 2)
+
+
+def _symmetric(like: torch.Tensor) -> torch.Tensor:
+    """Return uniform numbers in [-1, 1] of the same shape."""
+    return 2.0 * torch.rand_like(like) - 1.0
