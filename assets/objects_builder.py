@@ -13,6 +13,12 @@ from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
 
 _NOTE = "Written by scripts/build_assets.py from alice/objects.py. Do not edit."
 
+_GAP = 0.0005
+"""How far colliders end above the table [m]: no ball fits under them, and Newton, which treats a kinematic body as one
+that could move, would otherwise solve for two dozen contacts of dish and nest with the table."""
+_PANEL_GAP = 0.004
+"""How much shorter a panel's collider is at its lower end [m]."""
+
 
 def build_dish(path: str | Path) -> Path:
     """Write the dish: a flat floor inside a ring of panels that lean outwards. Origin on the table, in the middle."""
@@ -20,17 +26,22 @@ def build_dish(path: str | Path) -> Path:
     thick = DISH.floor_thickness
     floor = add_cylinder(stage, "/dish/floor", DISH.floor_radius, thick, (0.0, 0.0, thick / 2), "Z")
     paint(floor, DISH.floor_colour)
-    square = add_box(stage, "/dish/floor_collider", (DISH.floor_side, DISH.floor_side, thick), (0.0, 0.0, thick / 2))
-    make_collider(square, DISH.friction)
+    square = (DISH.floor_side, DISH.floor_side, thick - _GAP)
+    make_collider(add_box(stage, "/dish/floor_collider", square, (0.0, 0.0, (thick + _GAP) / 2)), DISH.friction)
     run, rise = DISH.rim_radius - DISH.floor_radius, DISH.rim_height
     lean = math.atan2(run, rise)
     for k in range(DISH.panels):
         turn = 2 * math.pi * k / DISH.panels
-        middle = (DISH.floor_radius + DISH.rim_radius) / 2
-        centre = (middle * math.cos(turn), middle * math.sin(turn), rise / 2)
         width = 2 * DISH.rim_radius * math.tan(math.pi / DISH.panels)
-        size = (DISH.panel_thickness, width, math.hypot(run, rise))
-        _add_solid(stage, f"/dish/panel_{k:02d}", size, centre, _turn(turn, lean), DISH.colour, DISH.friction)
+        length = math.hypot(run, rise)
+        for name, cut in ((f"panel_{k:02d}", 0.0), (f"panel_{k:02d}_collider", _PANEL_GAP)):
+            share = (1 + cut / length) / 2  # of the way from the lower to the upper edge
+            middle = DISH.floor_radius + share * run
+            centre = (middle * math.cos(turn), middle * math.sin(turn), share * rise)
+            box = add_box(
+                stage, f"/dish/{name}", (DISH.panel_thickness, width, length - cut), centre, _turn(turn, lean)
+            )
+            make_collider(box, DISH.friction) if cut else paint(box, DISH.colour)
     return _write(stage, path)
 
 
@@ -49,8 +60,9 @@ def build_nest(path: str | Path) -> Path:
         paint(add_box(stage, f"/nest/segment_{k:02d}", size, centre, _turn(turn, 0.0)), NEST.colour)
     for k in range(3):
         turn = 2 * math.pi * k / 3
-        centre = (middle * math.cos(turn), middle * math.sin(turn), lift)
-        bar = add_box(stage, f"/nest/bar_{k}_collider", (across, 0.016, NEST.height), centre, _turn(turn, 0.0))
+        centre = (middle * math.cos(turn), middle * math.sin(turn), (NEST.height + _GAP) / 2)
+        size = (across, 0.016, NEST.height - _GAP)
+        bar = add_box(stage, f"/nest/bar_{k}_collider", size, centre, _turn(turn, 0.0))
         make_collider(bar, NEST.friction)
     return _write(stage, path)
 
@@ -66,12 +78,6 @@ def _turn(about_z: float, lean: float) -> Gf.Quatf:
     """Return the rotation that leans a panel outwards by ``lean`` and then turns it by ``about_z`` [rad]."""
     leaned = Gf.Rotation(Gf.Vec3d(0, 1, 0), math.degrees(lean))
     return Gf.Quatf((leaned * Gf.Rotation(Gf.Vec3d(0, 0, 1), math.degrees(about_z))).GetQuat())
-
-
-def _add_solid(stage, path, size, centre, rotation, colour, friction) -> None:
-    """Add a drawn box and its colliding twin."""
-    paint(add_box(stage, path, size, centre, rotation), colour)
-    make_collider(add_box(stage, f"{path}_collider", size, centre, rotation), friction)
 
 
 def _write(stage: Usd.Stage, path: str | Path) -> Path:
