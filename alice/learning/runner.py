@@ -24,6 +24,7 @@ from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
 from alice import checkpoints
 from alice.learning import env_state
+from alice.mdp.events import part_bodies
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +141,7 @@ class CutRunner:
 
     def _begin_again(self):
         """Put the environment into the state of the last cut, begin every episode anew and return the observations."""
+        part_bodies(self.env.unwrapped)
         # Only rank 0 saves; if all ranks took its generators over, they would all see the same episodes.
         env_state.restore(self.env.unwrapped, self._cut, generators=self.gpu_global_rank == 0)
         obs, _ = self.env.reset()

@@ -85,6 +85,30 @@ def reset_transfer(
     state.begin_episode(env_ids, dish, is_home)
 
 
+def part_bodies(env: ManagerBasedRLEnv) -> None:
+    """Take arm and ball apart in all environments and let the simulator step once.
+
+    PhysX remembers contacts from step to step, also across a reset that puts the bodies in contact again elsewhere; what
+    follows a reset would depend on what came before it. Reset the environment afterwards.
+
+    Args:
+        env: Environment.
+    """
+    count = env.num_envs
+    home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=env.device).repeat(count, 1)
+    everyone = torch.arange(count, device=env.device)
+    arm, ball = env.scene["robot"], env.scene["ball"]
+    arm.write_joint_position_to_sim_index(position=home)
+    arm.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(home))
+    _place(env, "ball", everyone, torch.tensor((0.0, 0.3, 0.5), device=env.device).repeat(count, 1))
+    ball.write_root_velocity_to_sim_index(root_velocity=torch.zeros(count, 6, device=env.device), env_ids=everyone)
+    env.action_manager.get_term("joints").set_targets(everyone, home)
+    env.action_manager.apply_action()
+    env.scene.write_data_to_sim()
+    env.sim.step(render=False)
+    env.scene.update(dt=env.physics_dt)
+
+
 def randomize_effort_limits(
     env: ManagerBasedRLEnv,
     env_ids: torch.Tensor | slice | None,

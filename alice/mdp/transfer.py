@@ -336,11 +336,14 @@ class TransferState:
 
 
 def _ball_radii(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Return the radius of the ball in each environment, (N,) [m]: several sizes are dealt out in turn."""
+    """Return the radius of the ball in each environment, (N,) [m]: the cloner deals several sizes out."""
     spawn = env.scene["ball"].cfg.spawn
-    radii = [asset.radius for asset in getattr(spawn, "assets_cfg", [spawn])]
-    turns = torch.arange(env.num_envs, device=env.device) % len(radii)
-    return torch.tensor(radii, device=env.device)[turns]
+    radii = torch.tensor([asset.radius for asset in getattr(spawn, "assets_cfg", [spawn])], device=env.device)
+    if len(radii) == 1:
+        return radii.repeat(env.num_envs)
+    # The ball is the only asset of several kinds, so a kind of environment is a size of ball.
+    layout = env.sim.get_clone_plan().topology.world_prototype_layout
+    return radii[torch.as_tensor(layout, dtype=torch.long, device=env.device)]
 
 
 def transfer_state(env: ManagerBasedRLEnv) -> TransferState:

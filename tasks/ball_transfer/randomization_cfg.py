@@ -87,7 +87,7 @@ HOBBY_SERVO = ServoRanges(
 )
 
 BALL_SIZES = 7
-"""Number of ball sizes; environment i gets size i modulo this, for the whole run."""
+"""Number of ball sizes. Isaac Lab deals them out to equal blocks of environments, for the whole run."""
 
 
 def ball_radii() -> list[float]:
