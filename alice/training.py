@@ -70,7 +70,9 @@ def find_resume(name: str, task: str | None) -> Resume:
         UsageError: If there is no such run, or it cannot be gone on with.
     """
     if name == "released":
-        raise UsageError("--resume released: it holds weights alone; start a new run from it with --checkpoint released")
+        raise UsageError(
+            "--resume released: it holds weights alone; start a new run from it with --checkpoint released"
+        )
     path = checkpoints.latest_run(launch.resolve_task(task)) if name == "latest" else Path(name)
     if path.is_dir():
         file, content = checkpoints.newest_sound(path)
@@ -112,7 +114,9 @@ def apply_resume(resume: Resume, args: argparse.Namespace, words: list[str]) -> 
     """
     record = resume.record
     if args.task and args.task.split(":")[-1] != record["task"]:
-        raise UsageError(f"--task {args.task!r}: the run {resume.folder.name} is of {record['task']!r}; leave --task out")
+        raise UsageError(
+            f"--task {args.task!r}: the run {resume.folder.name} is of {record['task']!r}; leave --task out"
+        )
     total = args.max_iterations or record["max_iterations"]
     if resume.iteration + 1 >= total:
         done = resume.iteration + 1
@@ -158,9 +162,7 @@ def begin(job: Job, stock: argparse.Namespace, resume: Resume | None = None) -> 
         folder = root / f"{stamp}-{count}{suffix}"
     (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") == "0":
-        provenance.write_json(
-            folder / RECORD, {**launch.describe(job), "max_iterations": job.agent_cfg.max_iterations}
-        )
+        provenance.write_json(folder / RECORD, {**launch.describe(job), "max_iterations": job.agent_cfg.max_iterations})
     return folder
 
 

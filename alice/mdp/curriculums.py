@@ -37,7 +37,9 @@ class StagedCurriculum(ManagerTermBase):
         self._rewards = {}
         for name in {name for stage in self.curriculum.stages for name in stage.weights}:
             if name not in env.reward_manager.active_terms:
-                raise ValueError(f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}")
+                raise ValueError(
+                    f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}"
+                )
             self._rewards[name] = env.reward_manager.get_term_cfg(name)
         self._reset = env.event_manager.get_term_cfg("reset_transfer")
         self._area = self._reset.params["area"]

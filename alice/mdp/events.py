@@ -88,8 +88,8 @@ def reset_transfer(
 def part_bodies(env: ManagerBasedRLEnv) -> None:
     """Take arm and ball apart in all environments and let the simulator step once.
 
-    PhysX remembers contacts from step to step, also across a reset that puts the bodies in contact again elsewhere; what
-    follows a reset would depend on what came before it. Reset the environment afterwards.
+    PhysX remembers contacts from step to step, also across a reset that puts the bodies in contact again elsewhere;
+    what follows a reset would depend on what came before it. Reset the environment afterwards.
 
     Args:
         env: Environment.

@@ -201,7 +201,7 @@ class TransferState:
         )
 
     def _measure(self, reported: torch.Tensor, ball_pos: torch.Tensor, gap_target: torch.Tensor) -> Measured:
-        """Return what follows from reported joint positions (N, 7): bus servos report no speed, so it is differenced."""
+        """Return what follows from reported joint positions, (N, 7); bus servos report no speed: it is a difference."""
         change = (reported - self._reported) * robot.CONTROL_RATE_HZ
         tool_pos, _ = geometry.forward_kinematics(reported)
         gap = reported[:, 5] + reported[:, 6]

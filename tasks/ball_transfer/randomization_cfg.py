@@ -65,13 +65,15 @@ ROWS: dict[str, Row] = {
     "servo_backlash": Row(0.0, math.radians(2.0), 0.0, "rad", "comparable bus servos; none is published"),
     "servo_offset": Row(-0.02, 0.02, 0.0, "rad", "after calibration; without it up to 0.14 rad"),
     "servo_gain": Row(0.985, 1.015, 1.0, "of nominal", "spread of 0.24 degrees per count between servos"),
-    "servo_read_noise": Row(0.0, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"),
+    "servo_read_noise": Row(
+        0.0, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
+    ),
 }
 """The table. Start and place of ball and dish and the home pose are drawn always, not only with randomization."""
 
 NOT_AVAILABLE = {
-    "table_height": "the table is static in all environments; move the base's height instead when the arm is calibrated",
-    "table_friction": "no backend can change a static collider per environment; the ball's friction meets the same pair",
+    "table_height": "the table is static in all environments; calibrate the base's height instead",
+    "table_friction": "no backend changes a static collider per environment; the ball's friction meets the same pair",
     "rolling_resistance": "ovphysx has no access to angular damping at run time",
 }
 """What was asked for and what cannot be done, with the reason."""

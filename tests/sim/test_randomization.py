@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot
-from alice.mdp.transfer import transfer_state
-from alice.tasks.ball_transfer.randomization_cfg import BACKENDS, NOT_AVAILABLE, RAMPED, ROWS, ball_radii
+from alice import robot  # noqa: E402
+from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.tasks.ball_transfer.randomization_cfg import BACKENDS, NOT_AVAILABLE, RAMPED, ROWS, ball_radii  # noqa: E402
 
 COUNT = 14
 NEWTON = ("physics=newton_mjwarp",)
@@ -17,7 +17,7 @@ NEWTON = ("physics=newton_mjwarp",)
 
 def read(env) -> dict[str, torch.Tensor]:
     """Return what the rows act on, (N, …) each, as the simulator holds it."""
-    arm, ball, dish = env.scene["robot"], env.scene["ball"], env.scene["dish"]
+    arm, ball, _dish = env.scene["robot"], env.scene["ball"], env.scene["dish"]
     drives = arm.data
     return {
         "ball_mass": ball.data.body_mass.torch.clone(),
@@ -72,14 +72,14 @@ def test_balls_are_as_large_as_the_task_believes(words, simulate):
     for _ in range(20):
         env.step(idle)
     state = transfer_state(env)
-    assert sorted(set(round(float(radius), 4) for radius in state.ball_radius)) == pytest.approx(ball_radii(), abs=1e-4)
+    assert sorted({round(float(radius), 4) for radius in state.ball_radius}) == pytest.approx(ball_radii(), abs=1e-4)
     assert state.now.height.abs().max() < 0.0012
 
 
 def test_friction_rows_differ(simulate):
     env = simulate("presets=domain_rand", num_envs=COUNT)
-    from isaaclab_ov import tensor_types
     import warp as wp
+    from isaaclab_ov import tensor_types
 
     for asset, kind, row in (
         ("ball", tensor_types.RIGID_BODY_SHAPE_FRICTION_AND_RESTITUTION, "ball_friction"),

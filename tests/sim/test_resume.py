@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import curriculum
+from alice import curriculum  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--device", "cpu", "agent.num_steps_per_env=12", "agent.save_interval=2", "--num_envs", "16")
@@ -146,9 +146,7 @@ def test_killed_at_random_moments_it_still_ends_at_the_same_iteration(tmp_path):
     rng = random.Random(7)
     words = START
     for _ in range(3):
-        process = subprocess.Popen(
-            command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         logs = tmp_path / "logs" / "rsl_rl" / "ball_transfer"
         while not list(logs.glob("*/model_*.pt")) and process.poll() is None and time.monotonic() < deadline:

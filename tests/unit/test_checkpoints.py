@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import checkpoints
-from alice.usage import UsageError
+from alice import checkpoints  # noqa: E402
+from alice.usage import UsageError  # noqa: E402
 
 
 def save(folder, number: int, **more):
@@ -51,7 +51,7 @@ def test_a_damaged_newest_file_falls_back_with_a_warning(damage, tmp_path, capsy
 
 
 def test_nothing_sound_is_an_error(tmp_path):
-    with pytest.raises(UsageError, match="holds no model_<number>.pt"):
+    with pytest.raises(UsageError, match=r"holds no model_<number>\.pt"):
         checkpoints.newest_sound(tmp_path)
     (tmp_path / "model_1.pt").write_bytes(b"PK\x03\x04 but no archive")
     with pytest.raises(UsageError, match="none of its checkpoints can be opened"):

@@ -95,7 +95,7 @@ def test_a_named_phase_stays(small):
 
 
 def test_unknown_phase_names_the_options():
-    with pytest.raises(ValueError, match="phase 'grab' is unknown.*grasp"):
+    with pytest.raises(ValueError, match=r"phase 'grab' is unknown.*grasp"):
         Curriculum("grab")
 
 
@@ -117,7 +117,7 @@ def test_a_phase_that_was_asked_for_wins_over_the_checkpoint(small):
 
 
 def test_state_of_another_version_is_refused(small):
-    with pytest.raises(ValueError, match="'hover'.*reach"):
+    with pytest.raises(ValueError, match=r"'hover'.*reach"):
         small.load_state_dict({"stage": "hover", "window": []})
 
 

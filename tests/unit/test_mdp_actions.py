@@ -176,7 +176,7 @@ def test_another_joint_order_is_refused_with_the_remedy():
 # Through servos
 ##
 
-SERVO = dict(jitter=0.0, dead_band=0.0, backlash=(0.0, 0.0), offset=0.0, gain=0.0, read_noise=0.0)
+SERVO = {"jitter": 0.0, "dead_band": 0.0, "backlash": (0.0, 0.0), "offset": 0.0, "gain": 0.0, "read_noise": 0.0}
 
 
 def servo_term(count: int = 2, coupled: bool = True, **ranges) -> JointTargetAction:

@@ -6,11 +6,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot
-from alice.mdp.servos import ServoModel, ServoRanges, play, quantize
+from alice import robot  # noqa: E402
+from alice.mdp.servos import ServoModel, ServoRanges, play, quantize  # noqa: E402
 
 STEP = 0.05
-IDEAL = dict(delay=(0.0, 0.0), jitter=0.0, dead_band=0.0, backlash=(0.0, 0.0), offset=0.0, gain=0.0, read_noise=0.0)
+IDEAL = {
+    "delay": (0.0, 0.0),
+    "jitter": 0.0,
+    "dead_band": 0.0,
+    "backlash": (0.0, 0.0),
+    "offset": 0.0,
+    "gain": 0.0,
+    "read_noise": 0.0,
+}
 COUNT = math.radians(240) / 1000
 
 
