@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
-from alice import checkpoints
+from alice import checkpoints, launch
 from alice.learning import env_state
 from alice.mdp.events import part_bodies
 
@@ -96,7 +96,8 @@ class CutRunner:
             return stock_act(obs if self._cut is None else self._begin_again())
 
         def update():
-            losses = stock_update()
+            with launch.learning_threads():
+                losses = stock_update()
             self._finished += 1
             return losses
 

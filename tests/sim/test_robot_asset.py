@@ -123,7 +123,7 @@ def test_without_its_servos_the_arm_falls(env):
 
 
 def test_a_ball_falls_with_g(env):
-    """From 10 cm, off to one side: how far it is after a tenth of a second, and where it ends."""
+    """From 10 cm, off to one side: how far and how fast it is after a tenth of a second, and where it ends."""
     ball, origins = env.scene["ball"], env.scene.env_origins
     pose = torch.zeros(env.num_envs, 7)
     pose[:, :3] = origins + torch.tensor([0.05, 0.25, 0.10 + BALL.radius])
@@ -132,7 +132,9 @@ def test_a_ball_falls_with_g(env):
     ball.write_root_velocity_to_sim_index(root_velocity=torch.zeros(env.num_envs, 6))
     _move(env, steps=2)
     fallen = pose[:, 2] - ball.data.root_link_pose_w.torch[:, 2]
-    torch.testing.assert_close(fallen, torch.full_like(fallen, 0.04905), rtol=0.05, atol=0)
+    # A solver that moves by the speed at the end of each of the 12 steps is 13/12 of g t^2 / 2 down.
+    assert fallen.min() > 0.04905 * 0.98
+    assert fallen.max() < 0.04905 * 13 / 12 * 1.01
     speed = ball.data.root_com_vel_w.torch[:, 2]
     torch.testing.assert_close(speed, torch.full_like(speed, -0.981), rtol=0.01, atol=0)
     _move(env, steps=14)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import checkpoints, overrides, usage
+from alice import checkpoints, launch, overrides, usage
 from alice.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -302,3 +302,28 @@ def _with_gpus(count, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     return launch
+
+
+##
+# Threads
+##
+
+
+def test_stepping_takes_one_thread_and_learning_takes_more(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)))
+    before = torch.get_num_threads()
+    try:
+        launch.limit_threads()
+        assert torch.get_num_threads() == 1
+        with launch.learning_threads():
+            assert torch.get_num_threads() == 3
+        assert torch.get_num_threads() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        torch.set_num_threads(2)
+        launch.limit_threads()
+        with launch.learning_threads():
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
