@@ -39,12 +39,15 @@ class Stage:
 WINDOW = 512
 """Number of home episodes that a decision rests on; none of them began before the stage did."""
 
-_EARLY = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "success": 2.0}
-# With these from the start, the easy episodes that begin in the dish teach the hand to keep away from balls.
-_LATE = {**_EARLY, "release": 4.0, "success": 5.0}
+EARLY_WEIGHTS = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "success": 2.0}
+"""Reward of the whole part, per reward term, until the ball is usually carried."""
+LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "success": 5.0}
+"""The same from then on. With these from the start, the easy episodes that begin in the dish teach the hand to keep
+away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 
-_MOSTLY_HELD = {"home": 0.5, "pregrasp": 0.2, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.05}
-_ALL_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
+MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
+"""Share of the training episodes per start kind."""
+_MOSTLY_HELD = {**MIXED_STARTS, "pregrasp": 0.2, "in_dish": 0.05}
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -52,7 +55,7 @@ STAGES: tuple[Stage, ...] = (
         measured="reached",
         promote_at=0.6,
         demote_below=0.0,
-        weights=_EARLY,
+        weights=EARLY_WEIGHTS,
         starts=_MOSTLY_HELD,
         spread=0.7,
         randomization=0.0,
@@ -62,7 +65,7 @@ STAGES: tuple[Stage, ...] = (
         measured="pinched",
         promote_at=0.6,
         demote_below=0.3,
-        weights=_EARLY,
+        weights=EARLY_WEIGHTS,
         starts=_MOSTLY_HELD,
         spread=0.85,
         randomization=0.0,
@@ -72,8 +75,8 @@ STAGES: tuple[Stage, ...] = (
         measured="lifted",
         promote_at=0.5,
         demote_below=0.3,
-        weights=_EARLY,
-        starts=_ALL_STARTS,
+        weights=EARLY_WEIGHTS,
+        starts=MIXED_STARTS,
         spread=1.0,
         randomization=0.25,
     ),
@@ -83,8 +86,8 @@ STAGES: tuple[Stage, ...] = (
         measured="released",
         promote_at=0.5,
         demote_below=0.2,
-        weights=_EARLY,
-        starts=_ALL_STARTS,
+        weights=EARLY_WEIGHTS,
+        starts=MIXED_STARTS,
         spread=1.0,
         randomization=0.5,
     ),
@@ -93,8 +96,8 @@ STAGES: tuple[Stage, ...] = (
         measured="success",
         promote_at=1.01,
         demote_below=0.2,
-        weights=_LATE,
-        starts=_ALL_STARTS,
+        weights=LATE_WEIGHTS,
+        starts=MIXED_STARTS,
         spread=1.0,
         randomization=1.0,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import isaaclab.sim as sim_utils
 from isaaclab.assets import AssetBaseCfg, RigidObjectCfg
 from isaaclab.sim.spawners.materials.physics_materials_cfg import RigidBodyMaterialBaseCfg
+from isaaclab.utils import replace
 from isaaclab_newton.sim.schemas import MujocoCollisionCfg, NewtonMaterialPropertiesCfg
 from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
 
@@ -17,6 +18,20 @@ from .xarm1s import SOLVER_POSITION_ITERATIONS, SOLVER_VELOCITY_ITERATIONS
 def _friction(value: float) -> RigidBodyMaterialBaseCfg:
     """Return a material of equal static and dynamic friction without bounce."""
     return RigidBodyMaterialBaseCfg(static_friction=value, dynamic_friction=value, restitution=0.0)
+
+
+def ball_material(rolling_friction: float) -> NewtonMaterialPropertiesCfg:
+    """Return the ball's material.
+
+    Args:
+        rolling_friction: Rolling loss on Newton, MuJoCo's rolling friction length [m].
+    """
+    return NewtonMaterialPropertiesCfg(
+        static_friction=BALL.friction,
+        dynamic_friction=BALL.friction,
+        restitution=0.0,
+        rolling_friction=rolling_friction,
+    )
 
 
 BALL_CFG = RigidObjectCfg(
@@ -35,12 +50,7 @@ BALL_CFG = RigidObjectCfg(
         mass_props=sim_utils.MassCfg(mass=BALL.mass),
         # Six contact dimensions: MuJoCo knows rolling friction only then.
         collision_props=[sim_utils.UsdPhysicsCollisionCfg(), MujocoCollisionCfg(condim=6)],
-        physics_material=NewtonMaterialPropertiesCfg(
-            static_friction=BALL.friction,
-            dynamic_friction=BALL.friction,
-            restitution=0.0,
-            rolling_friction=BALL.rolling_friction,
-        ),
+        physics_material=ball_material(BALL.rolling_friction),
         visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=BALL.colour, roughness=0.4),
     ),
     init_state=RigidObjectCfg.InitialStateCfg(pos=(0.19, -0.06, BALL.radius)),
@@ -72,3 +82,10 @@ TABLE_CFG = AssetBaseCfg(
     init_state=AssetBaseCfg.InitialStateCfg(pos=TABLE.centre),
 )
 """The table top: static."""
+
+MOVABLE_TABLE_CFG = RigidObjectCfg(
+    prim_path=TABLE_CFG.prim_path,
+    spawn=replace(TABLE_CFG.spawn, rigid_props=[sim_utils.UsdPhysicsRigidBodyCfg(kinematic_enabled=True)]),
+    init_state=RigidObjectCfg.InitialStateCfg(pos=TABLE.centre),
+)
+"""The same table top, kinematic: it can be placed at a reset and has a friction of its own in each environment."""

@@ -44,6 +44,8 @@ class Episodes:
     """Whether the ball left the reach of the arm, (E,) bool."""
     length: torch.Tensor
     """Length, (E,) [control steps]."""
+    ball_radius: torch.Tensor
+    """(E,) [m]."""
     peak_effort: torch.Tensor
     """Greatest drive effort of each joint, read at the end of each control step, (E, 7) [N·m, N]."""
     peak_speed: torch.Tensor
@@ -106,7 +108,7 @@ def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: 
             _keep(kept, transfer_state(env.unwrapped), ended)
             running &= ~done
             bar.update(int(ended.sum()))
-    kept.update(peak_effort=peak_effort, peak_speed=peak_speed)
+    kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius)
     return Episodes(**{name: value[:counted].cpu() for name, value in kept.items()})
 
 
@@ -122,14 +124,11 @@ def _drive(env: RslRlVecEnvWrapper) -> tuple[torch.Tensor, torch.Tensor]:
 
     The effort is the drive law of the asset, stiffness times error minus damping times speed, within the effort limit.
     """
-    now = transfer_state(env.unwrapped).now
-    targets = env.unwrapped.action_manager.get_term("joints").targets
-    stiffness, damping, limit = (
-        torch.tensor([getattr(joint, name) for joint in robot.JOINTS], device=env.device)
-        for name in ("stiffness", "damping", "effort_limit")
-    )
-    effort = stiffness * (targets - now.joint_pos) - damping * now.joint_vel
-    return torch.minimum(effort.abs(), limit), now.joint_vel.abs()
+    arm = env.unwrapped.scene["robot"].data
+    now = transfer_state(env.unwrapped).now.true
+    error = env.unwrapped.action_manager.get_term("joints").driven - now.joint_pos
+    effort = arm.joint_stiffness.torch * error - arm.joint_damping.torch * now.joint_vel
+    return torch.minimum(effort.abs(), arm.joint_effort_limits.torch), now.joint_vel.abs()
 
 
 def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
@@ -141,14 +140,14 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     """
     count = len(episodes.length)
     success = episodes.stages[:, -1]
-    low, high = outcome.wilson_interval(int(success.sum()), count)
     lifted = episodes.stages[:, outcome.STAGES.index("lifted")]
     dropped = lifted & ~episodes.in_dish & ~episodes.held
     return {
         "episodes": count,
-        "success": {"rate": float(success.float().mean()), "low": low, "high": high},
+        "success": _rate(success),
         "stages": dict(zip(outcome.STAGES, episodes.stages.float().mean(dim=0).tolist(), strict=True)),
         "outcomes": _outcomes(episodes),
+        "ball_radii": _by_radius(episodes),
         "pick_rate": float(lifted.float().mean()),
         "drop_rate": float(dropped.sum() / lifted.sum()) if lifted.any() else None,
         "time_to_success": _times(episodes.stage_steps[success, -1].float(), step_dt),
@@ -176,6 +175,21 @@ def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
     for stages, end in zip(episodes.stages.tolist(), ends, strict=True):
         counts[outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), *end)] += 1
     return {name: {"count": count, "rate": count / len(episodes.length)} for name, count in counts.items()}
+
+
+def _rate(success: torch.Tensor) -> dict[str, float]:
+    """Return the rate of successes, (E,) bool, and its 95 % interval."""
+    low, high = outcome.wilson_interval(int(success.sum()), len(success))
+    return {"rate": float(success.float().mean()), "low": low, "high": high}
+
+
+def _by_radius(episodes: Episodes) -> list[dict[str, float]]:
+    """Return number of episodes and success for each ball radius [m], smallest first."""
+    found = []
+    for radius in episodes.ball_radius.unique().tolist():
+        success = episodes.stages[episodes.ball_radius == radius, -1]
+        found.append({"radius_m": round(radius, 6), "episodes": len(success), **_rate(success)})
+    return found
 
 
 def _times(steps: torch.Tensor, step_dt: float) -> dict[str, float] | None:

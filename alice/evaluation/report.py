@@ -23,6 +23,11 @@ def table(report: dict[str, Any]) -> str:
         for name, result in report["outcomes"].items()
         if result["count"] and name != "success"
     ]
+    if len(report["ball_radii"]) > 1:
+        rows += [
+            (f"  ball {1000 * size['radius_m']:g} mm", "{rate:7.2%}   of {episodes}".format(**size))
+            for size in report["ball_radii"]
+        ]
     times = report["time_to_success"]
     if times:
         rows.append(("time", f"median {times['median_s']:.1f} s, 90 % within {times['p90_s']:.1f} s"))

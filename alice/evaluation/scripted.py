@@ -60,9 +60,9 @@ class ScriptedTransfer:
         self._env = env
         state = transfer_state(env)
         self._ball = state.now.ball_pos.clone()
-        self._from = state.now.tool_pos.clone()
+        self._from = state.now.true.tool_pos.clone()
         self._bias = torch.zeros_like(self._from)
-        self._pitch = state.now.joint_pos[:, 1:4].sum(dim=-1)
+        self._pitch = state.now.true.joint_pos[:, 1:4].sum(dim=-1)
         self._step = 0
         self._ends = torch.tensor([leg.steps for leg in SCRIPT]).cumsum(0).tolist()
 
@@ -92,7 +92,7 @@ class ScriptedTransfer:
         point = self._from + share * (goal - self._from)
         # The servos sag under the arm's weight; lead the target by what is missing once the hand stands still.
         if share == 1.0:
-            self._bias = (self._bias + 0.2 * (point - state.now.tool_pos)).clamp(-0.015, 0.015)
+            self._bias = (self._bias + 0.2 * (point - state.now.true.tool_pos)).clamp(-0.015, 0.015)
         # Fine steps: a jump of the pitch while the fingers close would turn the ball out of them.
         self._pitch += (geometry.hand_pitch(point, steps=60) - self._pitch).clamp(-0.1, 0.1)
         arm, _ = geometry.inverse_kinematics(point + self._bias, self._pitch)

@@ -78,6 +78,12 @@ class CutRunner:
     """Number of checkpoints that stay on the disk; all for None."""
     stop: Stop
     """Asked before every environment step."""
+    _cut: dict[str, Any] | None = None
+    """State of the environment at the last save or load, until it is begun again from there."""
+    _saved: int | None = None
+    """Iteration of the last save."""
+    _finished: int = -1
+    """Last finished iteration."""
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train; see RSL-RL.
@@ -135,10 +141,6 @@ class CutRunner:
             if self._cut is None:
                 logger.warning("%s holds no environment state: curriculum and randomness start afresh", path)
         return content.get("infos")
-
-    _cut: dict[str, Any] | None = None
-    _saved: int | None = None
-    _finished: int
 
     def _begin_again(self):
         """Put the environment into the state of the last cut, begin every episode anew and return the observations."""

@@ -20,7 +20,8 @@ def mirror_left_right(env, obs, actions) -> tuple:
 
     Args:
         env: Environment; not needed.
-        obs: Observation groups ``policy`` (B, 28) and ``command_state`` (B, 7 + A), or None.
+        obs: Observation groups ``policy`` and ``privileged``, (B, 28) each where there, and ``command_state``,
+            (B, 7 + A), or None.
         actions: Actions, (B, A) with A = 6 or 7, or None.
 
     Returns:
@@ -28,7 +29,8 @@ def mirror_left_right(env, obs, actions) -> tuple:
     """
     if obs is not None:
         mirrored = obs.clone()
-        mirrored["policy"] = _mirror(obs["policy"], ("joints", "joints", "point", "point", "point", "point", "plain2"))
+        for group in mirrored.keys() & {"policy", "privileged"}:
+            mirrored[group] = _mirror(obs[group], ("joints", "joints", "point", "point", "point", "point", "plain2"))
         fingers = "plain1" if obs["command_state"].shape[-1] == 13 else "fingers"
         mirrored["command_state"] = _mirror(obs["command_state"], ("joints", "arm", fingers))
         obs = torch.cat((obs, mirrored), dim=0)

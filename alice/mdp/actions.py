@@ -46,7 +46,8 @@ class JointTargetAction(ActionTerm):
         home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device)
         self.targets = home.repeat(self.num_envs, 1)
         """Joint targets in the order of :data:`alice.robot.JOINT_NAMES`, (N, 7) [rad, m]."""
-        self._driven = self.targets.clone()
+        self.driven = self.targets.clone()
+        """Where the drives pull to, (N, 7) [rad, m]: the targets, or what the servos make of them."""
         self._servos = None
         self.servo_share = 1.0
         """How much of the servos' ranges is drawn at a reset, in [0, 1]; 0 is an ideal servo."""
@@ -76,18 +77,20 @@ class JointTargetAction(ActionTerm):
         """
         self._raw[:] = actions
         command = actions.clamp(-1.0, 1.0)
+        if self.cfg.binary_gripper:
+            command[:, 5:] = command[:, 5:].sign()
         self.targets[:, :5] += self.cfg.arm_step * command[:, :5]
         opening = 0.5 * (command[:, 5:] + 1.0) * robot.FINGER_TRAVEL
         change = opening - self.targets[:, 5:]
         self.targets[:, 5:] += change.clamp(-self.cfg.finger_step, self.cfg.finger_step)
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
-        self._driven = self.targets
+        self.driven = self.targets
         if self._servos is not None:
-            self._driven = self._joints(self._servos.follow(self._angles(self.targets)))
+            self.driven = self._joints(self._servos.follow(self._angles(self.targets)))
 
     def apply_actions(self) -> None:
         """Send the targets to the drives, through the servos if there are any."""
-        self._asset.actuators.target_command.set_position_index(value=self._driven)
+        self._asset.actuators.target_command.set_position_index(value=self.driven)
 
     def read_back(self, joint_pos: torch.Tensor) -> torch.Tensor:
         """Return the joint positions as the servos report them, once per control step.
@@ -120,7 +123,7 @@ class JointTargetAction(ActionTerm):
             targets: Joint targets, (K, 7) [rad, m].
         """
         self.targets[env_ids] = targets
-        self._driven[env_ids] = targets
+        self.driven[env_ids] = targets
         if self._servos is not None:
             self._servos.reset(env_ids, self._angles(targets), self.servo_share)
 
@@ -137,6 +140,8 @@ class JointTargetActionCfg(ActionTermCfg):
     asset_name: str = "robot"
     coupled_fingers: bool = True
     """Whether one number drives both fingers, as on the real arm."""
+    binary_gripper: bool = False
+    """Whether the gripper's number counts by its sign alone: negative is closed."""
     arm_step: float = robot.ARM_SPEED_CAP / robot.CONTROL_RATE_HZ
     """Largest increment of an arm target per control step [rad]."""
     finger_step: float = robot.FINGER_SPEED_CAP / robot.CONTROL_RATE_HZ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,8 +24,8 @@ class StagedCurriculum(ManagerTermBase):
     logs ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the randomization.
 
     Args:
-        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: per event term of the
-            domain randomization the parameter that is its range and the nominal value in it.
+        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: event term of the domain
+            randomization, its parameter that is a range (or ranges by name), and the nominal value within.
         env: Environment.
 
     Raises:
@@ -43,23 +44,34 @@ class StagedCurriculum(ManagerTermBase):
             self._rewards[name] = env.reward_manager.get_term_cfg(name)
         self._reset = env.event_manager.get_term_cfg("reset_transfer")
         self._area = self._reset.params["area"]
-        self._ranges = {}
-        events = env.event_manager
-        active = {name for names in events.active_terms.values() for name in names}
-        for name, (key, nominal) in cfg.params["ramped"].items():
-            if name in active:  # none of them without domain randomization
-                params = events.get_term_cfg(name).params
-                self._ranges[name, key] = params, params[key], nominal
-        self._read = 0
+        active = {name for names in env.event_manager.active_terms.values() for name in names}
+        self._ranges = []
+        for name, key, nominal in cfg.params["ramped"]:
+            if name in active:  # most of them only with domain randomization
+                params = env.event_manager.get_term_cfg(name).params
+                self._ranges.append((params, key, params[key], nominal))
+        self._judged = 0
         self._apply()
 
-    def __call__(self, env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice, phase: str, ramped) -> dict[str, float]:
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        env_ids: torch.Tensor | slice,
+        phase: str,
+        ramped: tuple[tuple[str, str, float], ...],
+    ) -> dict[str, float]:
         """Judge the episodes that have ended since the last call and return the numbers for the log."""
         state = transfer_state(env)
-        if self.curriculum.add(state.finished_since(self._read)):
+        before = self.curriculum.stage
+        if self.curriculum.add(state.finished_since(self._judged)):
             state.begin_stage()
             self._apply()
-        self._read = state.finished_count
+            print(
+                f"curriculum: {before.name} -> {self.curriculum.stage.name} after"
+                f" {env.common_step_counter * env.num_envs:,} env steps",
+                flush=True,
+            )
+        self._judged = state.finished_count
         stage = self.curriculum.stage
         return {
             "number": float(self.curriculum.index),
@@ -75,7 +87,7 @@ class StagedCurriculum(ManagerTermBase):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over stage and window and put the stage into effect."""
         self.curriculum.load_state_dict(state)
-        self._read = transfer_state(self._env).finished_count
+        self._judged = transfer_state(self._env).finished_count
         self._apply()
 
     def _apply(self) -> None:
@@ -85,9 +97,22 @@ class StagedCurriculum(ManagerTermBase):
             self._rewards[name].weight = weight * robot.CONTROL_RATE_HZ
         self._reset.params["shares"] = dict(stage.starts)
         self._reset.params["area"] = shrink(self._area, stage.spread)
-        for (_, key), (params, whole, nominal) in self._ranges.items():
-            params[key] = tuple(nominal + stage.randomization * (bound - nominal) for bound in whole)
+        for params, key, whole, nominal in self._ranges:
+            params[key] = opened(whole, nominal, stage.randomization)
         self._env.action_manager.get_term("joints").servo_share = stage.randomization
+
+
+def opened(whole: tuple[float, float] | Mapping[str, tuple[float, float]], nominal: float, share: float):
+    """Return a range that is open in part: its ends lie between the nominal value and those of the whole range.
+
+    Args:
+        whole: Range, or ranges by name.
+        nominal: Value that is left of the range with a share of 0.
+        share: In [0, 1].
+    """
+    if isinstance(whole, Mapping):
+        return {name: opened(part, nominal, share) for name, part in whole.items()}
+    return tuple(nominal + share * (bound - nominal) for bound in whole)
 
 
 def shrink(

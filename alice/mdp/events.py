@@ -7,44 +7,41 @@ from typing import TYPE_CHECKING
 import torch
 
 from alice import geometry, robot
-from alice.objects import DISH
+from alice.objects import TABLE
 
+from .start_bank import SQUEEZE, START_KINDS, StartBank
 from .transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab.managers import SceneEntityCfg
 
-START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
-"""Ways an episode can begin. Evaluation uses ``home`` alone."""
-
-SQUEEZE = 0.008
-"""How much further closed than the ball's surface the fingers are commanded when they start with a ball [m]."""
-
 
 def reset_transfer(
     env: ManagerBasedRLEnv,
     env_ids: torch.Tensor | slice | None,
     shares: dict[str, float],
+    bank: str,
     area: tuple[tuple[float, float], tuple[float, float]],
     min_separation: float,
     home_noise: float,
+    table_height: tuple[float, float],
 ) -> None:
-    """Draw a ball and a dish on the table and place the arm for the start kind of each environment.
-
-    Starts other than ``home`` put the hand at or around the ball through the arm's kinematics; the ball is then held
-    by friction from the first physics step on, or falls.
+    """Begin episodes: from home with a ball and a dish drawn on the table, or in a state of the bank.
 
     Args:
         env: Environment.
         env_ids: Environments to reset; all for ``None`` or a slice.
         shares: Share of the episodes per start kind (:data:`START_KINDS`); they are normalized.
+        bank: File of the :class:`StartBank`; read when a start other than ``home`` is drawn.
         area: Rectangle of ball and dish centres in the base frame, ((x_min, x_max), (y_min, y_max)) [m].
         min_separation: Smallest distance between the two [m].
         home_noise: Half width of the uniform noise on the arm joints of the home pose [rad].
+        table_height: Range of the height of the table's surface in the base frame [m].
 
     Raises:
-        ValueError: If a start kind is unknown.
+        ValueError: If a start kind is unknown, the bank has no start of a kind, or a table that cannot be moved should
+            have another height than 0.
     """
     unknown = set(shares) - set(START_KINDS)
     if unknown:
@@ -54,35 +51,64 @@ def reset_transfer(
         env_ids = torch.arange(env.num_envs, device=device)
     env_ids = env_ids.long()
     count = len(env_ids)
-    state = transfer_state(env)
-    radius = state.ball_radius[env_ids]
+    radius = transfer_state(env).ball_radius[env_ids]
 
-    ball_xy, dish_xy = draw_pair(count, area, min_separation, device)
-    weights = torch.tensor([shares.get(kind, 0.0) for kind in START_KINDS], device=device)
-    kind = torch.multinomial(weights, count, replacement=True)
-    is_home = kind == 0
-
-    ball = _ball_start(kind, ball_xy, dish_xy, radius)
+    nest, dish = (torch.nn.functional.pad(place, (0, 1)) for place in draw_pair(count, area, min_separation, device))
+    ball = nest.clone()
+    ball[:, 2] = radius
     joint_pos = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device).repeat(count, 1)
     joint_pos[:, :5] += home_noise * (2.0 * torch.rand(count, 5, device=device) - 1.0)
     targets = joint_pos.clone()
-    away = (~is_home).nonzero().squeeze(-1)
+    weights = torch.tensor([shares.get(kind, 0.0) for kind in START_KINDS], device=device)
+    kind = torch.multinomial(weights, count, replacement=True)
+    away = (kind > 0).nonzero().squeeze(-1)
     if len(away) > 0:
-        joint_pos[away], targets[away] = _arm_at(ball[away], radius[away], kind[away])
+        starts = StartBank.load(bank, device).draw(kind[away], radius[away], area)
+        joint_pos[away], targets[away], ball[away] = starts.joint_pos, starts.targets, starts.ball
+        nest[away, :2], dish[away, :2] = starts.nest, starts.dish
+        _open_some_grippers(targets, kind)
 
+    low, high = table_height
+    lift = low + (high - low) * torch.rand(count, device=device)
+    if low != 0.0 or high != 0.0:
+        for place in (ball, nest, dish):
+            place[:, 2] += lift
+        _raise_arm(joint_pos, targets, torch.where(kind > 0, lift, 0.0))
+    _place_table(env, env_ids, lift)
+    place_transfer(env, env_ids, joint_pos, targets, ball, nest, dish, is_home_start=kind == 0)
+
+
+def place_transfer(
+    env: ManagerBasedRLEnv,
+    env_ids: torch.Tensor,
+    joint_pos: torch.Tensor,
+    targets: torch.Tensor,
+    ball: torch.Tensor,
+    nest: torch.Tensor,
+    dish: torch.Tensor,
+    is_home_start: torch.Tensor,
+) -> None:
+    """Put arm, ball, nest and dish at rest where an episode begins.
+
+    Args:
+        env: Environment.
+        env_ids: Environments, (K,) long.
+        joint_pos: Joint positions, (K, 7) [rad, m].
+        targets: Joint targets, (K, 7) [rad, m].
+        ball: Ball centres in the base frame, (K, 3) [m].
+        nest: Nest centres on the table, (K, 3) [m].
+        dish: Dish centres on the table, (K, 3) [m].
+        is_home_start: Whether the arm starts at home with the ball in its nest, (K,) bool.
+    """
     arm = env.scene["robot"]
     arm.write_joint_position_to_sim_index(position=joint_pos, env_ids=env_ids)
     arm.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(joint_pos), env_ids=env_ids)
     env.action_manager.get_term("joints").set_targets(env_ids, targets)
-    ground = torch.zeros(count, 1, device=device)
-    dish = torch.cat((dish_xy, ground), dim=-1)
-    _place(env, "ball", env_ids, ball)
-    _place(env, "dish", env_ids, dish)
-    _place(env, "nest", env_ids, torch.cat((ball_xy, ground), dim=-1))
-    env.scene["ball"].write_root_velocity_to_sim_index(
-        root_velocity=torch.zeros(count, 6, device=device), env_ids=env_ids
-    )
-    state.begin_episode(env_ids, dish, is_home)
+    for name, position in (("ball", ball), ("dish", dish), ("nest", nest)):
+        _place(env, name, env_ids, position)
+    at_rest = torch.zeros(len(env_ids), 6, device=env.device)
+    env.scene["ball"].write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=env_ids)
+    transfer_state(env).begin_episode(env_ids, dish, is_home_start)
 
 
 def part_bodies(env: ManagerBasedRLEnv) -> None:
@@ -158,52 +184,42 @@ def draw_pair(
     return pairs[:, 0], pairs[:, 1]
 
 
-def _ball_start(kind: torch.Tensor, nest: torch.Tensor, dish: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
-    """Return where the ball begins.
+def _open_some_grippers(targets: torch.Tensor, kind: torch.Tensor) -> None:
+    """Tell some grippers above the dish to open, so that letting go there is seen from the first episode on.
 
     Args:
+        targets: Joint targets, (K, 7) [rad, m]; changed in place.
         kind: Index into :data:`START_KINDS`, (K,).
-        nest: Nest centres, (K, 2) [m].
-        dish: Dish centres, (K, 2) [m].
-        radius: Ball radii, (K,) [m].
-
-    Returns:
-        Ball centres, (K, 3) [m].
     """
-    chance = torch.rand(len(kind), device=nest.device)
-    height = radius.clone()
-    height += torch.where(kind == 2, 0.10 * chance, 0.0)
-    height += torch.where(kind == 3, 0.012 + 0.05 * chance, 0.0)
-    height += torch.where(kind == 4, DISH.floor_thickness, 0.0)
-    place = torch.where((kind >= 3).unsqueeze(-1), dish, nest)
-    return torch.cat((place, height.unsqueeze(-1)), dim=-1)
+    opening = 2.0 * SQUEEZE * torch.rand(len(kind), 1, device=targets.device)
+    above = (kind == START_KINDS.index("above_dish")).unsqueeze(-1)
+    targets[:, 5:] = (targets[:, 5:] + torch.where(above, opening, 0.0)).clamp(max=robot.FINGER_TRAVEL)
 
 
-def _arm_at(ball: torch.Tensor, radius: torch.Tensor, kind: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return joint positions and targets with the hand at the ball, holding it or open around or above it.
-
-    Above the dish some grippers are already told to open, so that letting go there is seen from the first episode on.
+def _raise_arm(joint_pos: torch.Tensor, targets: torch.Tensor, height: torch.Tensor) -> None:
+    """Move the hands up with the table, so that they stay where they are relative to the ball.
 
     Args:
-        ball: Ball centres, (K, 3) [m].
-        radius: Ball radii, (K,) [m].
-        kind: Index into :data:`START_KINDS`, (K,).
-
-    Returns:
-        Joint positions and joint targets, (K, 7) each [rad, m].
+        joint_pos: Joint positions, (K, 7) [rad, m]; changed in place.
+        targets: Joint targets, (K, 7) [rad, m]; changed by as much.
+        height: How far up, (K,) [m].
     """
-    chance, opening = torch.rand(2, len(ball), device=ball.device)
-    point = ball.clone()
-    point[:, 2] += torch.where(kind == 1, 0.06 * chance, torch.where(kind == 4, 0.03 * chance, 0.0))
-    arm, _ = geometry.inverse_kinematics(point, geometry.hand_pitch(point))
-    arm[:, 4] = 0.6 * (2.0 * torch.rand(len(ball), device=ball.device) - 1.0)
-    finger = torch.where(kind == 1, robot.FINGER_TRAVEL, radius)
-    finger = torch.where(kind == 4, radius + 0.007 * opening, finger).clamp(max=robot.FINGER_TRAVEL)
-    squeezed = radius - SQUEEZE
-    target = torch.where((kind == 1) | (kind == 4), finger, squeezed)
-    target = torch.where(kind == 3, squeezed + 2.0 * SQUEEZE * opening, target)
-    fingers = finger.unsqueeze(-1).repeat(1, 2)
-    return torch.cat((arm, fingers), dim=-1), torch.cat((arm, target.unsqueeze(-1).repeat(1, 2)), dim=-1)
+    tool, _ = geometry.forward_kinematics(joint_pos)
+    pitch = joint_pos[:, 1:4].sum(dim=-1)
+    before, _ = geometry.inverse_kinematics(tool, pitch)
+    after, _ = geometry.inverse_kinematics(tool + torch.nn.functional.pad(height.unsqueeze(-1), (2, 0)), pitch)
+    for joints in (joint_pos, targets):
+        joints[:, :5] += after - before
+
+
+def _place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Tensor) -> None:
+    """Put the table's surface at a height of the base frame, (K,) [m]."""
+    if "table" in env.scene.rigid_objects:
+        centre = torch.tensor(TABLE.centre, device=env.device).repeat(len(env_ids), 1)
+        centre[:, 2] += height
+        _place(env, "table", env_ids, centre)
+    elif height.any():
+        raise ValueError("table_height needs a table that can be moved: env.scene.table=domain_rand")
 
 
 def _place(env: ManagerBasedRLEnv, name: str, env_ids: torch.Tensor, position: torch.Tensor) -> None:

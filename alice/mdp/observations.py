@@ -1,6 +1,7 @@
 """Observation terms. Positions are in the robot's base frame [m]; N is the number of environments.
 
-What concerns the arm is as its servos report it (:class:`alice.mdp.transfer.Measured`); the ball is where it is.
+What concerns the arm comes as its servos report it or, with ``arm="true"``, as it is
+(:class:`alice.mdp.transfer.Arm`); the ball is where it is.
 """
 
 from __future__ import annotations
@@ -9,25 +10,25 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .transfer import transfer_state
+from .transfer import Arm, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 
-def joint_pos(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Measured joint positions, (N, 7) [rad, m]."""
-    return transfer_state(env).now.measured.joint_pos
+def joint_pos(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
+    """Joint positions, (N, 7) [rad, m]."""
+    return _arm(env, arm).joint_pos
 
 
-def joint_vel(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Measured joint velocities, (N, 7) [rad/s, m/s]."""
-    return transfer_state(env).now.measured.joint_vel
+def joint_vel(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
+    """Joint velocities, (N, 7) [rad/s, m/s]."""
+    return _arm(env, arm).joint_vel
 
 
-def tool_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
+def tool_pos_b(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Point between the pads, (N, 3)."""
-    return transfer_state(env).now.measured.tool_pos
+    return _arm(env, arm).tool_pos
 
 
 def ball_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
@@ -35,10 +36,9 @@ def ball_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
     return transfer_state(env).now.ball_pos
 
 
-def tool_to_ball_b(env: ManagerBasedRLEnv) -> torch.Tensor:
+def tool_to_ball_b(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Vector from the tool point to the ball's centre, (N, 3)."""
-    now = transfer_state(env).now
-    return now.ball_pos - now.measured.tool_pos
+    return transfer_state(env).now.ball_pos - _arm(env, arm).tool_pos
 
 
 def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
@@ -47,14 +47,14 @@ def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
     return state.dish_pos - state.now.ball_pos
 
 
-def gripper_gap(env: ManagerBasedRLEnv) -> torch.Tensor:
+def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Distance between the pads, (N, 1) in [0, 0.05] m."""
-    return transfer_state(env).now.measured.gap.unsqueeze(-1)
+    return _arm(env, arm).gap.unsqueeze(-1)
 
 
-def pinch_flag(env: ManagerBasedRLEnv) -> torch.Tensor:
+def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Whether the ball is pinched (:func:`alice.geometry.is_pinched`), (N, 1) in {0, 1}."""
-    return transfer_state(env).now.measured.is_pinched.float().unsqueeze(-1)
+    return _arm(env, arm).is_pinched.float().unsqueeze(-1)
 
 
 def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.Tensor:
@@ -70,3 +70,8 @@ def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.
 def last_action(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Last action, clamped to [-1, 1], (N, 6 or 7)."""
     return env.action_manager.action.clamp(-1.0, 1.0)
+
+
+def _arm(env: ManagerBasedRLEnv, arm: str) -> Arm:
+    """Return the arm as it is (``true``) or as it is ``measured``."""
+    return getattr(transfer_state(env).now, arm)

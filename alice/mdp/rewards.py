@@ -32,6 +32,22 @@ def transfer_progress(env: ManagerBasedRLEnv, part: str) -> torch.Tensor:
     return transfer_state(env).progress[part]
 
 
+def transfer_potential(env: ManagerBasedRLEnv, part: str) -> torch.Tensor:
+    """How far one part of the transfer is, in [0, 1].
+
+    This pays rent: a posture that keeps a potential up earns in every step. It stands here to be measured against
+    :func:`transfer_progress`.
+
+    Args:
+        env: Environment.
+        part: ``reach``, ``grasp``, ``lift``, ``transport`` or ``release``.
+
+    Returns:
+        The potential, (N,).
+    """
+    return transfer_state(env).potentials[part]
+
+
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
     return transfer_state(env).stages[:, -1].float()

@@ -60,6 +60,7 @@ class ServoModel:
         self.delay = torch.zeros(count, 1, device=device)
         self.offset, self.gain, self.backlash = zeros.clone(), zeros + 1.0, zeros.clone()
         self._command, self._link = zeros.clone(), zeros.clone()
+        self._share = 1.0
 
     def reset(self, env_ids: torch.Tensor, targets: torch.Tensor, share: float = 1.0) -> None:
         """Draw new servos and let them stand at their targets.
@@ -119,8 +120,6 @@ class ServoModel:
             return self._command.clone()
         seen = (positions - self.offset) / self.gain
         return quantize(seen + self._share * self._ranges.read_noise * torch.randn_like(seen))
-
-    _share: float = 1.0
 
 
 def quantize(angle: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,7 @@ def is_ball_lost(env: ManagerBasedRLEnv, min_radius: float, max_radius: float, m
         max_radius: Largest horizontal distance from the base axis [m].
         min_height: Lowest height of the centre over the table [m].
     """
-    ball = transfer_state(env).now.ball_pos
+    state = transfer_state(env)
+    ball = state.now.ball_pos
     radius = ball[:, :2].norm(dim=-1)
-    return (radius < min_radius) | (radius > max_radius) | (ball[:, 2] < min_height)
+    return (radius < min_radius) | (radius > max_radius) | (ball[:, 2] - state.table_height < min_height)

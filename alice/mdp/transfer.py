@@ -23,8 +23,8 @@ HISTORY = 1000
 
 
 @dataclass
-class Measured:
-    """The joints as the servos report them, and what follows from that: the truth itself where servos are ideal."""
+class Arm:
+    """The joints and what follows from them for the hand."""
 
     joint_pos: torch.Tensor
     """(N, 7) [rad, m]."""
@@ -42,28 +42,20 @@ class Measured:
 class Snapshot:
     """One reading of the scene. All positions are in the robot's base frame [m]; N is the number of environments."""
 
-    joint_pos: torch.Tensor
-    """(N, 7) [rad, m]."""
-    joint_vel: torch.Tensor
-    """(N, 7) [rad/s, m/s]."""
-    measured: Measured
-    """The same joints as the arm itself knows them; everything else here is the truth."""
-    tool_pos: torch.Tensor
-    """(N, 3)."""
+    true: Arm
+    """The arm as it is."""
+    measured: Arm
+    """The arm as its servos report it; the same object where servos are ideal. Everything else here is the truth."""
     ball_pos: torch.Tensor
     """(N, 3)."""
     ball_speed: torch.Tensor
     """(N,) [m/s]."""
-    gap: torch.Tensor
-    """Distance between the pads, (N,) [m]."""
     tool_ball_distance: torch.Tensor
     """(N,) [m]."""
     height: torch.Tensor
     """Height of the ball over its rest on the table, (N,) [m]."""
     dish_distance: torch.Tensor
     """Horizontal distance of ball and dish centre, (N,) [m]."""
-    is_pinched: torch.Tensor
-    """(N,) bool."""
     is_over_dish: torch.Tensor
     """Ball inside the rim or up to 8 cm above it, held or falling, (N,) bool."""
     is_in_dish: torch.Tensor
@@ -84,6 +76,8 @@ class TransferState:
         n, device = env.num_envs, env.device
         self.dish_pos = torch.zeros(n, 3, device=device)
         """Centre of the dish on the table, (N, 3), base frame [m]."""
+        self.table_height = torch.zeros(n, device=device)
+        """Height of the table's surface in the base frame, (N,) [m]."""
         self.ball_radius = _ball_radii(env)
         """(N,) [m]."""
         self.is_home_start = torch.ones(n, dtype=torch.bool, device=device)
@@ -162,57 +156,52 @@ class TransferState:
         arm, ball = scene["robot"].data, scene["ball"].data
         origins = scene.env_origins
         hand = arm.body_link_pose_w.torch[:, self._hand]
-        joint_pos, joint_vel = arm.joint_pos.torch.clone(), arm.joint_vel.torch.clone()
+        joint_pos = arm.joint_pos.torch.clone()
         tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - origins
         ball_pos = ball.root_link_pose_w.torch[:, :3] - origins
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
-        gap = joint_pos[:, 5] + joint_pos[:, 6]
-        action = self._env.action_manager.get_term("joints")
-        gap_target = action.targets[:, 5:].sum(dim=-1)
-        distance = (tool_pos - ball_pos).norm(dim=-1)
         radius = self.ball_radius
-        height = ball_pos[:, 2] - radius
+        true = self._arm(joint_pos, arm.joint_vel.torch.clone(), tool_pos, ball_pos)
+        reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
+        measured = true if reported is joint_pos else self._measure(reported, ball_pos)
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        height = ball_pos[:, 2] - radius - self.table_height
         dish_distance = (ball_pos - self.dish_pos)[:, :2].norm(dim=-1)
         over_dish = (dish_distance < DISH.rim_radius - 0.008) & (height < 0.08)
         in_dish = (dish_distance < DISH.floor_radius) & (height < DISH.floor_thickness + 0.006)
-        is_released = (gap > 2 * radius + 0.004) | (distance > 0.03)
+        is_released = (true.gap > 2 * radius + 0.004) | (distance > 0.03)
         is_clear = distance > outcome.CLEAR_DISTANCE
-        is_pinched = geometry.is_pinched(distance, gap, gap_target, radius)
-        reported = action.read_back(joint_pos)
-        if reported is joint_pos:
-            measured = Measured(joint_pos, joint_vel, tool_pos, gap, is_pinched)
-        else:
-            measured = self._measure(reported, ball_pos, gap_target)
         self.now = Snapshot(
-            joint_pos=joint_pos,
-            joint_vel=joint_vel,
+            true=true,
             measured=measured,
-            tool_pos=tool_pos,
             ball_pos=ball_pos,
             ball_speed=ball_speed,
-            gap=gap,
             tool_ball_distance=distance,
             height=height,
             dish_distance=dish_distance,
-            is_pinched=is_pinched,
             is_over_dish=over_dish,
             is_in_dish=in_dish,
             is_settled=in_dish & (ball_speed < outcome.REST_SPEED) & is_released & is_clear,
         )
 
-    def _measure(self, reported: torch.Tensor, ball_pos: torch.Tensor, gap_target: torch.Tensor) -> Measured:
-        """Return what follows from reported joint positions, (N, 7); bus servos report no speed: it is a difference."""
+    def _arm(
+        self, joint_pos: torch.Tensor, joint_vel: torch.Tensor, tool_pos: torch.Tensor, ball_pos: torch.Tensor
+    ) -> Arm:
+        """Return what follows for the hand from joints (N, 7) [rad, m], tool point and ball, (N, 3) [m] each."""
+        gap = joint_pos[:, 5] + joint_pos[:, 6]
+        gap_target = self._env.action_manager.get_term("joints").targets[:, 5:].sum(dim=-1)
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        is_pinched = geometry.is_pinched(distance, gap, gap_target, self.ball_radius)
+        return Arm(joint_pos, joint_vel, tool_pos, gap, is_pinched)
+
+    def _measure(self, reported: torch.Tensor, ball_pos: torch.Tensor) -> Arm:
+        """Return what follows from reported joint positions, (N, 7) [rad, m], and the ball's position, (N, 3) [m].
+
+        Bus servos report no speed: it is the difference of two reports.
+        """
         change = (reported - self._reported) * robot.CONTROL_RATE_HZ
         tool_pos, _ = geometry.forward_kinematics(reported)
-        gap = reported[:, 5] + reported[:, 6]
-        distance = (tool_pos - ball_pos).norm(dim=-1)
-        return Measured(
-            joint_pos=reported,
-            joint_vel=torch.where(self._has_reported, change, 0.0),
-            tool_pos=tool_pos,
-            gap=gap,
-            is_pinched=geometry.is_pinched(distance, gap, gap_target, self.ball_radius),
-        )
+        return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, ball_pos)
 
     def _advance(self) -> None:
         if self.now is not None:
@@ -221,13 +210,13 @@ class TransferState:
         self._read()
         now = self.now
         self._hold = torch.where(now.is_settled, self._hold + 1, 0)
-        held_height = torch.where(now.is_pinched, now.height, 0.0)
+        held_height = torch.where(now.true.is_pinched, now.height, 0.0)
         self.max_height = torch.maximum(self.max_height, held_height)
         reached = (now.tool_ball_distance < outcome.REACHED_DISTANCE) | self.stages[:, 0]
         events = torch.stack(
             (
                 reached,
-                now.is_pinched,
+                now.true.is_pinched,
                 held_height >= outcome.LIFTED_HEIGHT,
                 (held_height > 0.01) & (now.dish_distance < outcome.CARRIED_DISTANCE),
                 now.is_in_dish & (now.tool_ball_distance > 0.03) & self.stages[:, 1],
@@ -249,7 +238,7 @@ class TransferState:
         """
         radius = self.ball_radius
         near = now.tool_ball_distance
-        pinched = now.is_pinched.float()
+        pinched = now.true.is_pinched.float()
         reach = 0.5 * geometry.tanh_kernel(near, 0.10) + 0.5 * geometry.tanh_kernel(near, 0.03)
         goal = self.dish_pos.clone()
         goal[:, 2] += radius + 0.03
@@ -258,7 +247,7 @@ class TransferState:
         far = torch.cat((offset[:, :2], offset[:, 2:].clamp(min=0.0)), dim=-1).norm(dim=-1)
         raised = (now.height / 0.02).clamp(0.0, 1.0)
         transport = 0.5 * geometry.tanh_kernel(far, 0.15) + 0.5 * geometry.tanh_kernel(far, 0.04)
-        opened = ((now.gap - 2 * radius) / 0.008).clamp(0.0, 1.0)
+        opened = ((now.true.gap - 2 * radius) / 0.008).clamp(0.0, 1.0)
         away = ((near - 0.01) / outcome.CLEAR_DISTANCE).clamp(0.0, 1.0)
         done = now.is_over_dish
         return {
@@ -278,11 +267,12 @@ class TransferState:
 
         Args:
             env_ids: Environments to reset, (K,) long.
-            dish_pos: New dish centres, (K, 3), base frame [m].
+            dish_pos: New dish centres on the table, (K, 3), base frame [m].
             is_home_start: Whether each new episode starts from home, (K,) bool.
         """
         self._close_episode(env_ids[self._env.episode_length_buf[env_ids] > 0])
         self.dish_pos[env_ids] = dish_pos
+        self.table_height[env_ids] = dish_pos[:, 2]
         self.is_home_start[env_ids] = is_home_start
         self._began_in_stage[env_ids] = self._stage
         self._has_reported[env_ids] = False
@@ -325,7 +315,7 @@ class TransferState:
         self.last_stage_steps[env_ids] = self.stage_steps[env_ids]
         self.last_max_height[env_ids] = self.max_height[env_ids]
         self.last_in_dish[env_ids] = self.now.is_in_dish[env_ids]
-        self.last_held[env_ids] = self.now.is_pinched[env_ids]
+        self.last_held[env_ids] = self.now.true.is_pinched[env_ids]
         self.last_lost[env_ids] = self._env.termination_manager.get_term("ball_lost")[env_ids]
         self.last_length[env_ids] = self._env.episode_length_buf[env_ids]
         counted = env_ids[self.is_home_start[env_ids]]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import isaaclab.sim as sim_utils
 from isaaclab.managers import EventTermCfg as EventTerm
 from isaaclab.managers import SceneEntityCfg
 from isaaclab.utils import configclass, replace
 
-from alice.assets.objects import BALL_CFG
+from alice.assets.objects import BALL_CFG, ball_material
+from alice.assets.xarm1s_parts import PAD_FRICTION
 from alice.mdp.servos import ServoRanges
-from alice.objects import BALL
+from alice.objects import BALL, DISH, TABLE
 
 BACKENDS = ("ovphysx", "newton_mjwarp", "isaacsim_physx")
 
@@ -49,8 +51,13 @@ ROWS: dict[str, Row] = {
     "ball_radius": Row(0.008, 0.020, BALL.radius, "m", "what the gripper can hold (CAD)", when="start"),
     "ball_mass": Row(0.003, 0.030, BALL.mass, "kg", "table-tennis ball to glass marble", distribution="log_uniform"),
     "ball_friction": Row(0.6, 1.2, BALL.friction, "", "guess: plastic to rubber on a rubber pad", when="start"),
-    "dish_friction": Row(0.3, 0.8, 0.6, "", "guess: glazed to unglazed", when="start"),
-    "finger_friction": Row(0.7, 1.2, 1.0, "", "guess: worn to new rubber pads", when="start"),
+    "ball_rolling": Row(
+        0.3, 3.0, 1.0, "of nominal", "guess: glass plate to table cloth", when="start", distribution="log_uniform"
+    ),
+    "dish_friction": Row(0.3, 0.8, DISH.friction, "", "guess: glazed to unglazed", when="start"),
+    "table_friction": Row(0.3, 0.9, TABLE.friction, "", "guess: lacquer to cork", when="start"),
+    "table_height": Row(-0.003, 0.003, 0.0, "m", "guess: after measuring the base; sources differ by 30 mm"),
+    "finger_friction": Row(0.7, 1.2, PAD_FRICTION, "", "guess: worn to new rubber pads", when="start"),
     "joint_friction": Row(0.0, 0.02, 0.0, "N·m", "guess: gear friction of a small servo"),
     "joint_armature": Row(0.5, 2.0, 1.0, "of nominal", "guess", distribution="log_uniform"),
     "drive_stiffness": Row(0.7, 1.4, 1.0, "of nominal", "guess: error at full torque 3 to 6 degrees"),
@@ -71,13 +78,6 @@ ROWS: dict[str, Row] = {
 }
 """The table. Start and place of ball and dish and the home pose are drawn always, not only with randomization."""
 
-NOT_AVAILABLE = {
-    "table_height": "the table is static in all environments; calibrate the base's height instead",
-    "table_friction": "no backend changes a static collider per environment; the ball's friction meets the same pair",
-    "rolling_resistance": "ovphysx has no access to angular damping at run time",
-}
-"""What was asked for and what cannot be done, with the reason."""
-
 HOBBY_SERVO = ServoRanges(
     delay=ROWS["servo_delay"].span,
     jitter=ROWS["servo_jitter"].high,
@@ -88,23 +88,28 @@ HOBBY_SERVO = ServoRanges(
     read_noise=ROWS["servo_read_noise"].high,
 )
 
-BALL_SIZES = 7
-"""Number of ball sizes. Isaac Lab deals them out to equal blocks of environments, for the whole run."""
+BALL_RADII = (0.008, 0.010, 0.012, 0.0135, 0.015, 0.0175, 0.020)
+"""Ball sizes from smallest to largest [m]."""
+BALL_ROLLING = (ROWS["ball_rolling"].low, 1.0, ROWS["ball_rolling"].high)
+"""Rolling losses of each size, relative to the nominal one."""
 
 
-def ball_radii() -> list[float]:
-    """Return the ball radii from smallest to largest, evenly spaced [m]."""
-    row = ROWS["ball_radius"]
-    return [row.low + (row.high - row.low) * k / (BALL_SIZES - 1) for k in range(BALL_SIZES)]
+def _ball(radius: float, rolling: float) -> sim_utils.SphereCfg:
+    """Return how a ball of one size and rolling loss is made."""
+    rigid, physx = BALL_CFG.spawn.rigid_props
+    damped = replace(physx, angular_damping=rolling * BALL.angular_damping)
+    material = ball_material(rolling * BALL.rolling_friction)
+    return replace(BALL_CFG.spawn, radius=radius, rigid_props=[rigid, damped], physics_material=material)
 
 
 BALLS_CFG = replace(
     BALL_CFG,
     spawn=sim_utils.MultiAssetSpawnerCfg(
-        assets_cfg=[replace(BALL_CFG.spawn, radius=radius) for radius in ball_radii()], random_choice=False
+        assets_cfg=[_ball(radius, rolling) for radius, rolling in product(BALL_RADII, BALL_ROLLING)],
+        random_choice=False,
     ),
 )
-"""Balls of several sizes."""
+"""Balls of several kinds. Isaac Lab deals them out to equal blocks of environments, for the whole run."""
 
 
 def _friction(row: str, asset_cfg: SceneEntityCfg) -> EventTerm:
@@ -140,6 +145,7 @@ class RandomizationEventsCfg:
 
     ball_friction = _friction("ball_friction", SceneEntityCfg("ball"))
     dish_friction = _friction("dish_friction", SceneEntityCfg("dish"))
+    table_friction = _friction("table_friction", SceneEntityCfg("table"))
     finger_friction = _friction("finger_friction", SceneEntityCfg("robot", body_names=[".*_finger"]))
     ball_mass = _per_episode(
         "isaaclab.envs.mdp:randomize_rigid_body_mass",
@@ -186,12 +192,15 @@ class RandomizationEventsCfg:
     )
 
 
-RAMPED: dict[str, tuple[str, float]] = {
-    "ball_mass": ("mass_distribution_params", ROWS["ball_mass"].nominal),
-    "link_mass": ("mass_distribution_params", 1.0),
-    "joint_friction": ("friction_distribution_params", 0.0),
-    "joint_armature": ("armature_distribution_params", 1.0),
-    "drive_gains": ("stiffness_distribution_params", 1.0),
-    "torque_cap": ("scale", 1.0),
-}
+RAMPED: tuple[tuple[str, str, float], ...] = (
+    ("reset_transfer", "table_height", ROWS["table_height"].nominal),
+    ("ball_mass", "mass_distribution_params", ROWS["ball_mass"].nominal),
+    ("link_mass", "mass_distribution_params", ROWS["link_mass"].nominal),
+    ("joint_friction", "friction_distribution_params", ROWS["joint_friction"].nominal),
+    ("joint_armature", "armature_distribution_params", ROWS["joint_armature"].nominal),
+    ("drive_gains", "stiffness_distribution_params", ROWS["drive_stiffness"].nominal),
+    ("drive_gains", "damping_distribution_params", ROWS["drive_damping"].nominal),
+    ("torque_cap", "scale", ROWS["torque_cap"].nominal),
+    ("ball_push", "velocity_range", ROWS["ball_push"].nominal),
+)
 """Event term, parameter and nominal value of the rows whose range a curriculum can open step by step."""

@@ -8,7 +8,7 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.utils import configclass, replace
 from isaaclab_tasks.utils import PresetCfg
 
-from alice.assets.objects import BALL_CFG, DISH_CFG, NEST_CFG, TABLE_CFG
+from alice.assets.objects import BALL_CFG, DISH_CFG, MOVABLE_TABLE_CFG, NEST_CFG, TABLE_CFG
 from alice.assets.xarm1s import XARM1S_CFG
 
 from .randomization_cfg import BALLS_CFG
@@ -23,6 +23,14 @@ class BallPresetsCfg(PresetCfg):
 
 
 @configclass
+class TablePresetsCfg(PresetCfg):
+    """``presets=domain_rand`` selects a table of uncertain height and friction."""
+
+    default: AssetBaseCfg = TABLE_CFG
+    domain_rand: RigidObjectCfg = MOVABLE_TABLE_CFG
+
+
+@configclass
 class BallTransferSceneCfg(InteractiveSceneCfg):
     """One arm on a table. The robot's base frame is the environment's frame."""
 
@@ -30,7 +38,7 @@ class BallTransferSceneCfg(InteractiveSceneCfg):
     ball: BallPresetsCfg = BallPresetsCfg()
     dish: RigidObjectCfg = DISH_CFG
     nest: RigidObjectCfg = NEST_CFG
-    table: AssetBaseCfg = TABLE_CFG
+    table: TablePresetsCfg = TablePresetsCfg()
     light: AssetBaseCfg = AssetBaseCfg(
         prim_path="/World/light", spawn=sim_utils.DomeLightCfg(color=(0.95, 0.95, 0.95), intensity=2000.0)
     )

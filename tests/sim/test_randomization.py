@@ -9,9 +9,16 @@ torch = pytest.importorskip("torch")
 
 from alice import robot  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
-from alice.tasks.ball_transfer.randomization_cfg import BACKENDS, NOT_AVAILABLE, RAMPED, ROWS, ball_radii  # noqa: E402
+from alice.objects import TABLE  # noqa: E402
+from alice.tasks.ball_transfer.randomization_cfg import (  # noqa: E402
+    BACKENDS,
+    BALL_RADII,
+    BALL_ROLLING,
+    RAMPED,
+    ROWS,
+)
 
-COUNT = 14
+COUNT = len(BALL_RADII) * len(BALL_ROLLING)
 NEWTON = ("physics=newton_mjwarp",)
 
 
@@ -28,12 +35,21 @@ def read(env) -> dict[str, torch.Tensor]:
         "drive_damping": drives.joint_damping.torch.clone(),
         "torque_cap": drives.joint_effort_limits.torch.clone(),
         "ball_radius": transfer_state(env).ball_radius.unsqueeze(-1).clone(),
+        "table_height": _table_height(env),
     }
+
+
+def _table_height(env) -> torch.Tensor:
+    """Return the height of the table's surface, (N, 1) [m]; a static table is no rigid object and stands at 0."""
+    if "table" not in env.scene.rigid_objects:
+        return torch.zeros(env.num_envs, 1)
+    return env.scene["table"].data.root_link_pose_w.torch[:, 2:3] - TABLE.centre[2]
 
 
 NOMINAL = {
     "ball_mass": torch.tensor([[ROWS["ball_mass"].nominal]]),
     "ball_radius": torch.tensor([[ROWS["ball_radius"].nominal]]),
+    "table_height": torch.zeros(1, 1),
     "link_mass": torch.tensor([list(robot.LINK_MASSES.values())]),
     "joint_armature": torch.tensor([[joint.armature for joint in robot.JOINTS]]),
     "drive_stiffness": torch.tensor([[joint.stiffness for joint in robot.JOINTS]]),
@@ -72,7 +88,7 @@ def test_balls_are_as_large_as_the_task_believes(words, simulate):
     for _ in range(20):
         env.step(idle)
     state = transfer_state(env)
-    assert sorted({round(float(radius), 4) for radius in state.ball_radius}) == pytest.approx(ball_radii(), abs=1e-4)
+    assert sorted({round(float(radius), 4) for radius in state.ball_radius}) == pytest.approx(BALL_RADII, abs=1e-4)
     assert state.now.height.abs().max() < 0.0012
 
 
@@ -84,12 +100,50 @@ def test_friction_rows_differ(simulate):
     for asset, kind, row in (
         ("ball", tensor_types.RIGID_BODY_SHAPE_FRICTION_AND_RESTITUTION, "ball_friction"),
         ("dish", tensor_types.RIGID_BODY_SHAPE_FRICTION_AND_RESTITUTION, "dish_friction"),
+        ("table", tensor_types.RIGID_BODY_SHAPE_FRICTION_AND_RESTITUTION, "table_friction"),
         ("robot", tensor_types.SHAPE_FRICTION_AND_RESTITUTION, "finger_friction"),
     ):
         friction = wp.to_torch(env.scene[asset].root_view.get_attribute(kind))[..., 0]
         shapes = friction[:, -1]
         assert ROWS[row].low - 1e-4 <= shapes.min() and shapes.max() <= ROWS[row].high + 1e-4, row
         assert shapes.max() - shapes.min() > 0.3 * (ROWS[row].high - ROWS[row].low), row
+
+
+def _push(env) -> torch.Tensor:
+    """Let the pushes fall due now and return by how much the balls' speed changed, (N, 2) [m/s]."""
+    before = env.scene["ball"].data.root_com_vel_w.torch[:, :2].clone()
+    env.event_manager.apply(mode="interval", dt=100.0)
+    return env.scene["ball"].data.root_com_vel_w.torch[:, :2] - before
+
+
+@pytest.mark.parametrize("words", [(), NEWTON], ids=["ovphysx", "newton"])
+def test_balls_are_pushed(words, simulate):
+    env = simulate(*words, "presets=domain_rand", num_envs=COUNT, play=True, endless=True)
+    push, row = _push(env), ROWS["ball_push"]
+    assert push.min() >= row.low - 1e-6 and push.max() <= row.high + 1e-6
+    assert (push.amax(dim=0) - push.amin(dim=0)).min() > 0.5 * (row.high - row.low)
+
+
+@pytest.mark.parametrize("words", [(), NEWTON], ids=["ovphysx", "newton"])
+def test_rolling_balls_lose_speed_by_their_kind(words, simulate):
+    env = simulate(*words, "presets=domain_rand", num_envs=COUNT, play=True, endless=True)
+    state = transfer_state(env)
+    ball, radius = env.scene["ball"], state.ball_radius
+    everyone = torch.arange(COUNT)
+    pose = ball.data.root_link_pose_w.torch.clone()
+    pose[:, :3] = env.scene.env_origins + torch.tensor([0.40, -0.15, 0.0])  # far from nest and dish
+    pose[:, 2] += radius + state.table_height
+    rolling = torch.zeros(COUNT, 6)
+    rolling[:, 1], rolling[:, 3] = 0.15, -0.15 / radius
+    ball.write_root_pose_to_sim_index(root_pose=pose, env_ids=everyone)
+    ball.write_root_velocity_to_sim_index(root_velocity=rolling, env_ids=everyone)
+    idle = torch.zeros(COUNT, 6)
+    idle[:, 5] = 1.0
+    for _ in range(3):
+        env.step(idle)
+    speed = ball.data.root_com_vel_w.torch[:, 1].view(len(BALL_RADII), len(BALL_ROLLING))
+    assert (speed < 0.15).all() and (speed > -1e-3).all(), speed
+    assert (speed[:, :-1] > speed[:, 1:] + 0.002).all(), f"more loss must be slower: {speed}"
 
 
 def test_a_redraw_touches_the_chosen_environments_only(simulate):
@@ -108,25 +162,32 @@ def test_a_redraw_touches_the_chosen_environments_only(simulate):
 def test_the_curriculum_opens_the_ranges_step_by_step(simulate):
     words = ("presets=domain_rand", "env.curriculum=staged")
     closed = simulate(*words, "env.curriculum.stage.params.phase=reach", num_envs=COUNT)
-    for name in ("ball_mass", "link_mass", "torque_cap", "drive_stiffness", "joint_armature"):
+    ramped = ("ball_mass", "link_mass", "torque_cap", "drive_stiffness", "drive_damping", "joint_armature", "table_height")
+    for name in ramped:
         found = read(closed)[name]
         torch.testing.assert_close(found, NOMINAL[name].expand_as(found), rtol=1e-4, atol=1e-6, msg=name)
     assert closed.action_manager.get_term("joints").servo_share == 0.0
+    assert _push(closed).abs().max() < 1e-6
     half = simulate(*words, "env.curriculum.stage.params.phase=transport", num_envs=COUNT)
     mass = read(half)["ball_mass"]
     row = ROWS["ball_mass"]
     assert mass.min() >= (row.nominal + row.low) / 2 - 1e-6 and mass.max() <= (row.nominal + row.high) / 2 + 1e-6
     assert half.action_manager.get_term("joints").servo_share == 0.5
+    damping = read(half)["drive_damping"] / NOMINAL["drive_damping"]
+    assert damping.min() >= 0.85 - 1e-4 and damping.max() <= 1.2 + 1e-4 and damping.max() > 1.1
+    assert _push(half).abs().max() <= 0.025 + 1e-6
 
 
 def test_the_table_is_the_one_in_the_docs():
     text = (Path(__file__).resolve().parents[2] / "docs" / "randomization.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    assert rows.keys() == ROWS.keys()
     for name, row in ROWS.items():
-        (line,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` ")]
-        assert f"{row.low:.4g} to {row.high:.4g}" in line and (row.unit or "-") in line and row.source in line, name
-        for backend in BACKENDS:
-            assert (backend in line) == (backend in row.backends), (name, backend)
-    for name, reason in NOT_AVAILABLE.items():
-        assert f"| `{name}` " in text and reason in text, name
-    ramped = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and "ramped" in line}
-    assert set(RAMPED) - {"drive_gains"} <= ramped
+        _, _, span, unit, drawn, source, backends, _ = (cell.strip() for cell in rows[name].split("|"))
+        assert span == f"{row.low:.4g} to {row.high:.4g}" and unit == (row.unit or "-") and source == row.source, name
+        words = drawn.split(", ")
+        assert words[0] == row.when and ("log-uniform" in words) == (row.distribution == "log_uniform"), name
+        assert backends == ", ".join(row.backends) and set(row.backends) <= set(BACKENDS), name
+        opened = name.startswith("servo_") or any(name in (term, key) for term, key, _ in RAMPED)
+        opened |= name in ("drive_stiffness", "drive_damping")
+        assert ("ramped" in words) == opened, name

@@ -49,13 +49,13 @@ def _run(env, script: ScriptedTransfer) -> tuple[torch.Tensor, torch.Tensor, tor
         leg = script.leg.name
         env.step(script.act())
         now = transfer_state(env).now
-        lifted |= now.is_pinched & (now.height >= 0.05)
+        lifted |= now.true.is_pinched & (now.height >= 0.05)
         if leg == "hold":
             steps += 1
-            place = now.ball_pos - now.tool_pos
+            place = now.ball_pos - now.true.tool_pos
             grip = place.clone() if grip is None else grip
             slip = torch.maximum(slip, (place - grip).norm(dim=-1))
-            held &= now.is_pinched & (now.height > 0.02)
+            held &= now.true.is_pinched & (now.height > 0.02)
     assert steps * env.step_dt == pytest.approx(2.0)
     return lifted, held, slip
 

@@ -71,7 +71,7 @@ def test_a_ball_in_the_dish_with_the_arm_close_is_no_success(env):
         _, _, terminated, _, _ = env.step(_idle(env))
         assert not terminated.any()
     now = transfer_state(env).now
-    assert now.is_in_dish.all() and (now.ball_speed < 0.06).all() and (now.gap > 0.045).all()
+    assert now.is_in_dish.all() and (now.ball_speed < 0.06).all() and (now.true.gap > 0.045).all()
     assert (now.tool_ball_distance < 0.05).all()  # the one thing that is missing
 
 

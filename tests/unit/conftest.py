@@ -101,7 +101,7 @@ class FakeAsset:
 class FakeScene(dict):
     """Assets by name, and the environments' origins."""
 
-    __slots__ = ("env_origins",)
+    __slots__ = ("env_origins", "rigid_objects")
 
 
 class FakeTerm:
@@ -140,6 +140,7 @@ class FakeEnv:
         self.common_step_counter = 0
         self.episode_length_buf = torch.zeros(count, dtype=torch.long)
         self.scene = FakeScene()
+        self.scene.rigid_objects = ("ball", "dish", "nest")
         spread = (torch.arange(count) % 5).float().unsqueeze(-1)
         self.scene.env_origins = spread * torch.tensor([1.25, -0.5, 0.0])
         upright = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])

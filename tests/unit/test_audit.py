@@ -1,6 +1,7 @@
 """The audit counts the first episode of each environment once, whatever the others do."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ class FakeState:
         self.last_held = torch.zeros(count, dtype=torch.bool)
         self.last_lost = torch.zeros(count, dtype=torch.bool)
         self.last_length = torch.zeros(count, dtype=torch.long)
+        self.ball_radius = torch.where(torch.arange(count) % 4 < 2, 0.008, 0.015)
         self.now = FakeSnapshot(count)
 
     def refresh(self):
@@ -32,8 +34,20 @@ class FakeSnapshot:
     """Joints at rest at zero."""
 
     def __init__(self, count: int):
+        self.true = self
         self.joint_pos = torch.zeros(count, 7)
         self.joint_vel = torch.zeros(count, 7)
+
+
+class FakeDrives:
+    """Stiffness of the joint table times environment number + 1, no damping, limits of the table."""
+
+    def __init__(self, count: int):
+        stiffness, limit = (torch.tensor([[getattr(j, n) for j in robot.JOINTS]]) for n in ("stiffness", "effort_limit"))
+        scale = torch.arange(1.0, count + 1).unsqueeze(-1)
+        self.joint_stiffness = SimpleNamespace(torch=scale * stiffness)
+        self.joint_damping = SimpleNamespace(torch=torch.zeros(count, 7))
+        self.joint_effort_limits = SimpleNamespace(torch=limit.expand(count, 7))
 
 
 class FakeEnv:
@@ -49,8 +63,9 @@ class FakeEnv:
         self.num_envs = count
         self.resets = 0
         self.transfer_state = FakeState(count)
-        self.targets = torch.zeros(count, 7)
+        self.driven = torch.zeros(count, 7)
         self.unwrapped = self.action_manager = self
+        self.scene = {"robot": SimpleNamespace(data=FakeDrives(count))}
 
     def get_term(self, name: str):
         assert name == "joints"
@@ -74,7 +89,7 @@ class FakeEnv:
         state.last_in_dish[done] = success
         state.last_length[done] = self._step[done]
         # While an environment runs its joints stand 0.01 rad from their targets; after a reset far more.
-        state.now.joint_pos = torch.where((done | ~self._is_first).unsqueeze(-1), 9.0, 0.01).repeat(1, 7)
+        state.now.true.joint_pos = torch.where((done | ~self._is_first).unsqueeze(-1), 9.0, 0.01).repeat(1, 7)
         self._is_first &= ~done
         self._step[done] = 0
         return torch.zeros(self.num_envs, 3), None, done.long(), {}
@@ -101,8 +116,9 @@ def test_each_environment_counts_once_per_round_and_the_total_is_exact():
 
 def test_the_state_after_a_reset_does_not_count_as_effort():
     episodes = audit.run_audit(FakeEnv(4), FakePolicy(), 4, show_progress=False)
-    expected = torch.tensor([0.01 * joint.stiffness for joint in robot.JOINTS]).expand(4, 7)
-    torch.testing.assert_close(episodes.peak_effort, expected)
+    for env in range(4):  # each with its own drives
+        expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in robot.JOINTS]
+        assert episodes.peak_effort[env].tolist() == pytest.approx(expected)
 
 
 def test_starts_that_are_not_home_starts_are_refused():
@@ -133,6 +149,8 @@ def test_the_summary_adds_up():
     assert math.isclose(sum(result["rate"] for result in summary["outcomes"].values()), 1.0)
     assert summary["outcomes"]["never_reached"]["count"] == 10
     assert summary["pick_rate"] == 0.5 and summary["drop_rate"] == 0.0
+    sizes = summary["ball_radii"]
+    assert [(size["radius_m"], size["episodes"], size["rate"]) for size in sizes] == [(0.008, 10, 0.5), (0.015, 10, 0.5)]
     # Successes last 2, 4, 6 and 8 steps in two full rounds, then 2 and 4.
     assert summary["time_to_success"]["median_steps"] == 4.0
     assert summary["time_to_success"]["median_s"] == pytest.approx(0.2)
@@ -149,6 +167,6 @@ def test_a_policy_without_any_success_has_no_times():
 def test_the_table_names_rates_and_failures():
     said = {"checkpoint": "a.pt", "task": "T", "seed": 1, "physics": "ovphysx", "device": "cpu", "num_envs": 8}
     text = report.table({**said, **_report(), "wall_time_s": 3.0})
-    assert "50.00%" in text and "never_reached" in text and "20 home starts, seed 1" in text
+    assert "ball 8 mm" in text and "50.00%" in text and "never_reached" in text and "20 home starts, seed 1" in text
     column = text.splitlines()[0].index("a.pt")
     assert all(line[column - 2 : column] == "  " and line[column:].strip() for line in text.splitlines())

@@ -232,3 +232,16 @@ def test_one_servo_moves_both_fingers_and_reports_their_mean():
 def test_without_servos_the_truth_is_read(term):
     joints = torch.randn(2, 7)
     assert term.read_back(joints) is joints
+
+
+def test_a_binary_gripper_opens_or_closes_and_never_faster_than_its_servo():
+    term = JointTargetAction(JointTargetActionCfg(binary_gripper=True), FakeEnv(2))
+    before = term.targets.clone()
+    action = torch.zeros(2, 6)
+    action[0, 5], action[1, 5] = 0.01, -0.01
+    term.process_actions(action)
+    assert (term.targets - before)[:, 5].tolist() == pytest.approx([0.003, -0.003])
+    for _ in range(20):
+        term.process_actions(action)
+    assert term.targets[:, 5].tolist() == pytest.approx([robot.FINGER_TRAVEL, 0.0])
+    assert torch.equal(term.raw_actions, action)

@@ -1,11 +1,14 @@
 """How an episode begins: where ball and dish are drawn, and that each start kind is what its name says."""
 
+import copy
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from alice import geometry, robot  # noqa: E402
 from alice.mdp import events  # noqa: E402
+from alice.mdp.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
 
 AREA = ((0.09, 0.29), (-0.12, 0.12))
@@ -59,14 +62,34 @@ def test_a_separation_without_room_is_refused(separation):
 
 
 ##
-# Start kinds
+# How an episode begins
 ##
 
+RADIUS = 0.015
+GRASP = torch.tensor([0.3, 0.4, 1.2, 1.3, 0.1, RADIUS, RADIUS])
 
-def _reset(env, kind: str, env_ids=None, noise: float = 0.05):
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory) -> str:
+    """Return the file of a bank with two states of each kind, which differ in the base joint."""
+    kind = torch.arange(1, 5).repeat_interleave(2)
+    joint_pos = GRASP.repeat(8, 1)
+    joint_pos[1::2, 0] = -0.3
+    targets = joint_pos.clone()
+    targets[:, 5:] = RADIUS - SQUEEZE
+    tool, _ = geometry.forward_kinematics(joint_pos)
+    beside = torch.tensor([0.26, 0.10]).repeat(8, 1)
+    on_dish = (kind >= 3).unsqueeze(-1)
+    nest, dish = torch.where(on_dish, beside, tool[:, :2]), torch.where(on_dish, tool[:, :2], beside)
+    path = tmp_path_factory.mktemp("bank") / "starts.pt"
+    StartBank(kind, torch.full((8,), RADIUS), joint_pos, targets, tool, nest, dish).save(path)
+    return str(path)
+
+
+def _reset(env, bank: str, kind: str, env_ids=None, noise: float = 0.05, table_height=(0.0, 0.0)):
     """Reset and return joint positions, joint targets, ball and dish in the base frame."""
     torch.manual_seed(7)
-    events.reset_transfer(env, env_ids, {kind: 2.0}, AREA, 0.08, noise)
+    events.reset_transfer(env, env_ids, {kind: 2.0}, bank, AREA, 0.08, noise, table_height)
     origins = env.scene.env_origins
     ball = env.scene["ball"].data.root_link_pose_w.torch[:, :3] - origins
     dish = env.scene["dish"].data.root_link_pose_w.torch[:, :3] - origins
@@ -74,24 +97,23 @@ def _reset(env, kind: str, env_ids=None, noise: float = 0.05):
 
 
 def test_the_documented_kinds():
-    assert events.START_KINDS == ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
+    assert START_KINDS == ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
 
 
-def test_an_unknown_kind_is_refused(make_env):
+def test_an_unknown_kind_is_refused(make_env, bank):
     with pytest.raises(ValueError, match=r"\['in_hnd'\] are unknown.*'in_hand'"):
-        events.reset_transfer(make_env(2), None, {"home": 1.0, "in_hnd": 1.0}, AREA, 0.08, 0.0)
+        events.reset_transfer(make_env(2), None, {"home": 1.0, "in_hnd": 1.0}, bank, AREA, 0.08, 0.0, (0.0, 0.0))
 
 
-@pytest.mark.parametrize("kind", events.START_KINDS)
-def test_what_every_start_has_in_common(kind, make_env):
+@pytest.mark.parametrize("kind", START_KINDS)
+def test_what_every_start_has_in_common(kind, make_env, bank):
     env = make_env(200)
     env.scene["ball"].data.root_com_vel_w.torch[:] = 3.0
     env.scene["robot"].data.joint_vel.torch[:] = 3.0
-    joints, targets, _, dish = _reset(env, kind)
+    joints, targets, _, dish = _reset(env, bank, kind)
     state = transfer_state(env)
     assert torch.isfinite(joints).all() and torch.isfinite(targets).all()
     assert (joints >= LOWER - 1e-6).all() and (joints <= UPPER + 1e-6).all()
-    torch.testing.assert_close(targets[:, :5], joints[:, :5])
     assert env.scene["ball"].data.root_com_vel_w.torch.abs().max() == 0.0
     assert env.scene["robot"].data.joint_vel.torch.abs().max() == 0.0
     torch.testing.assert_close(state.dish_pos, dish, atol=1e-6, rtol=0)
@@ -104,81 +126,109 @@ def test_what_every_start_has_in_common(kind, make_env):
     assert not state.stages.any()
 
 
-def test_home_starts(make_env):
+def test_home_starts(make_env, bank):
     env = make_env(200)
-    joints, targets, ball, _ = _reset(env, "home")
+    joints, targets, ball, _ = _reset(env, bank, "home")
     nest = env.scene["nest"].data.root_link_pose_w.torch[:, :3] - env.scene.env_origins
     torch.testing.assert_close(ball[:, :2], nest[:, :2])
     assert (ball[:, 2] - 0.015).abs().max() < 1e-6
     assert (joints - HOME)[:, :5].abs().max() <= 0.05 and (joints - HOME)[:, :5].std(dim=0).min() > 0.02
     torch.testing.assert_close(joints[:, 5:], HOME[5:].repeat(200, 1))
     torch.testing.assert_close(targets, joints)
-    exact, *_ = _reset(env, "home", noise=0.0)
+    exact, *_ = _reset(env, bank, "home", noise=0.0)
     torch.testing.assert_close(exact, HOME.repeat(200, 1))
 
 
-def _tool_to_ball(joints, ball) -> torch.Tensor:
-    return (geometry.forward_kinematics(joints)[0] - ball).norm(dim=-1)
-
-
-def test_pregrasp_starts(make_env):
-    joints, targets, ball, _ = _reset(make_env(200), "pregrasp")
-    distance = _tool_to_ball(joints, ball)
-    assert distance.max() <= 0.0605 and distance.min() < 0.005
-    assert (ball[:, 2] - 0.015).abs().max() < 1e-6
-    assert (joints[:, 5:] > 0.02).all()  # open around the ball
-    torch.testing.assert_close(targets, joints)
-
-
-@pytest.mark.parametrize(("kind", "lowest", "highest"), [("in_hand", 0.0, 0.10), ("above_dish", 0.012, 0.062)])
-def test_starts_with_the_ball_between_the_pads(kind, lowest, highest, make_env):
-    joints, targets, ball, dish = _reset(make_env(200), kind)
-    assert _tool_to_ball(joints, ball).max() < 1e-3
-    height = ball[:, 2] - 0.015
-    assert height.min() >= lowest - 1e-6 and height.max() <= highest + 1e-6
-    assert height.max() - height.min() > 0.8 * (highest - lowest)
-    torch.testing.assert_close(joints[:, 5:], torch.full((200, 2), 0.015))  # pads on the ball's surface
-    squeezed = targets[:, 5] < 0.0145
-    if kind == "in_hand":
-        assert squeezed.all()
-    else:
-        torch.testing.assert_close(ball[:, :2], dish[:, :2], atol=1e-6, rtol=0)
+@pytest.mark.parametrize("kind", START_KINDS[1:])
+def test_other_starts_are_states_of_the_bank(kind, make_env, bank):
+    joints, targets, ball, _ = _reset(make_env(200), bank, kind)
+    assert sorted(joints[:, 0].unique().tolist()) == pytest.approx([-0.3, 0.3])  # both states are drawn
+    torch.testing.assert_close(joints[:, 1:], GRASP[1:].repeat(200, 1))
+    torch.testing.assert_close(ball, geometry.forward_kinematics(joints)[0])
+    torch.testing.assert_close(targets[:, :5], joints[:, :5])
+    squeezed = targets[:, 5] < RADIUS - 0.001
+    if kind == "above_dish":
         assert 0.2 < squeezed.float().mean() < 0.8  # the others are already told to open
+        assert targets[:, 5].max() > RADIUS + 0.005
+    else:
+        torch.testing.assert_close(targets[:, 5:], torch.full((200, 2), RADIUS - SQUEEZE))
 
 
-def test_in_dish_starts(make_env):
-    joints, targets, ball, dish = _reset(make_env(200), "in_dish")
-    torch.testing.assert_close(ball[:, :2], dish[:, :2], atol=1e-6, rtol=0)
-    assert (ball[:, 2] - 0.017).abs().max() < 1e-6
-    assert _tool_to_ball(joints, ball).max() <= 0.0305
-    assert (joints[:, 5:] >= 0.015 - 1e-6).all()
-    torch.testing.assert_close(targets, joints)
-
-
-def test_shares_are_kept(make_env):
+def test_shares_are_kept(make_env, bank):
     env = make_env(4000)
     torch.manual_seed(8)
-    events.reset_transfer(env, None, {"home": 3.0, "in_dish": 1.0}, AREA, 0.08, 0.0)
+    events.reset_transfer(env, None, {"home": 3.0, "in_dish": 1.0}, bank, AREA, 0.08, 0.0, (0.0, 0.0))
     assert transfer_state(env).is_home_start.float().mean() == pytest.approx(0.75, abs=0.03)
 
 
 @pytest.mark.parametrize("kind", ["home", "in_hand"])
-def test_a_partial_reset_leaves_the_others_alone(kind, make_env):
+def test_a_partial_reset_leaves_the_others_alone(kind, make_env, bank):
     env = make_env(6)
-    _reset(env, "home")
+    _reset(env, bank, "home")
     buffers = [env.scene["robot"].data.joint_pos.torch, env.action_manager.get_term("joints").targets]
     buffers += [env.scene[name].data.root_link_pose_w.torch for name in ("ball", "dish", "nest")]
     buffers.append(transfer_state(env).dish_pos)
     before = [buffer.clone() for buffer in buffers]
     torch.manual_seed(9)
     chosen = torch.tensor([1, 4], dtype=torch.int32)  # int32 is what Isaac Lab hands over
-    events.reset_transfer(env, chosen, {kind: 1.0}, AREA, 0.08, 0.05)
+    events.reset_transfer(env, chosen, {kind: 1.0}, bank, AREA, 0.08, 0.05, (0.0, 0.0))
     for buffer, old in zip(buffers, before, strict=True):
         changed = (buffer != old).any(dim=-1)
         assert changed.nonzero().flatten().tolist() == [1, 4]
 
 
-def test_a_slice_means_all(make_env):
+def test_a_slice_means_all(make_env, bank):
     env = make_env(6)
-    _reset(env, "home", slice(None))
+    _reset(env, bank, "home", slice(None))
     assert (env.scene["ball"].data.root_link_pose_w.torch[:, 2] > 0.01).all()
+
+
+##
+# A table of uncertain height
+##
+
+
+@pytest.fixture
+def movable(make_env):
+    """Return a maker of environments whose table can be moved."""
+
+    def make(count: int):
+        env = make_env(count)
+        env.scene["table"] = copy.deepcopy(env.scene["dish"])
+        env.scene.rigid_objects = (*env.scene.rigid_objects, "table")
+        return env
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["home", "in_hand"])
+def test_everything_stands_on_the_table(kind, movable, bank):
+    env = movable(300)
+    joints, targets, ball, dish = _reset(env, bank, kind, table_height=(-0.003, 0.003))
+    height = transfer_state(env).table_height
+    assert height.min() < -0.0027 and height.max() > 0.0027 and height.abs().max() <= 0.003
+    top = env.scene["table"].data.root_link_pose_w.torch[:, 2] + 0.02
+    for place in (dish[:, 2], env.scene["nest"].data.root_link_pose_w.torch[:, 2], top):
+        torch.testing.assert_close(place, height, atol=1e-6, rtol=0)
+    ball_over_table = ball[:, 2] - height
+    assert ball_over_table.max() - ball_over_table.min() < 1e-6
+    if kind == "in_hand":  # the hand goes along
+        torch.testing.assert_close(geometry.forward_kinematics(joints)[0], ball, atol=1e-4, rtol=0)
+        torch.testing.assert_close((targets - joints)[:, :5], torch.zeros(300, 5), atol=1e-6, rtol=0)
+        pitch = joints[:, 1:4].sum(dim=-1)
+        torch.testing.assert_close(pitch, torch.full((300,), 2.9), atol=1e-5, rtol=0)
+    else:
+        torch.testing.assert_close(joints[:, 5:], HOME[5:].repeat(300, 1))
+    assert transfer_state(env).now.height.max() - transfer_state(env).now.height.min() < 1e-6
+
+
+def test_a_table_comes_back_to_its_place(movable, bank):
+    env = movable(4)
+    _reset(env, bank, "home", table_height=(0.003, 0.003))
+    _reset(env, bank, "home")
+    assert (env.scene["table"].data.root_link_pose_w.torch[:, 2] + 0.02).abs().max() < 1e-6
+
+
+def test_a_table_that_cannot_move_is_refused(make_env, bank):
+    with pytest.raises(ValueError, match="table_height needs a table that can be moved"):
+        _reset(make_env(4), bank, "home", table_height=(-0.003, 0.003))

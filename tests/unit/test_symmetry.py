@@ -112,6 +112,14 @@ def test_the_last_action_is_mirrored_as_an_action():
         assert torch.equal(mirrored["command_state"][:, 7:], mirrored_act)
 
 
+def test_the_privileged_group_is_mirrored_alike():
+    obs, act = _sample()
+    obs["privileged"] = obs["policy"] + 0.1
+    mirrored, _ = _mirrored(obs, act)
+    alone = tensordict.TensorDict({"policy": obs["privileged"], "command_state": obs["command_state"]}, batch_size=[16])
+    assert torch.equal(mirrored["privileged"], _mirrored(alone, act)[0]["policy"])
+
+
 def test_none_stays_none():
     obs, act = _sample()
     assert mirror_left_right(None, None, act)[0] is None

@@ -290,10 +290,10 @@ def test_observations_take_the_reported_joints_and_success_takes_the_truth(make_
     env.put(tool=(0.2, 0.0, 0.1), ball=(0.2, 0.0, 0.1), gap=0.03, gap_target=0.02)
     env.action_manager.terms["joints"] = OffByATenth(env.action_manager.get_term("joints"))
     state = transfer_state(env)
-    assert state.now.is_pinched.all() and not state.now.measured.is_pinched.any()
-    assert state.now.gap == pytest.approx(0.03) and state.now.measured.gap == pytest.approx(0.23)
-    assert torch.allclose(state.now.measured.joint_pos, state.now.joint_pos + 0.1)
-    expected, _ = geometry.forward_kinematics(state.now.joint_pos + 0.1)
+    assert state.now.true.is_pinched.all() and not state.now.measured.is_pinched.any()
+    assert state.now.true.gap == pytest.approx(0.03) and state.now.measured.gap == pytest.approx(0.23)
+    assert torch.allclose(state.now.measured.joint_pos, state.now.true.joint_pos + 0.1)
+    expected, _ = geometry.forward_kinematics(state.now.true.joint_pos + 0.1)
     assert torch.allclose(state.now.measured.tool_pos, expected)
 
 
