@@ -1,4 +1,4 @@
-"""The bank of start states: moments of the job that physics has settled, for episodes that begin in the middle of it."""
+"""The bank of start states: moments of the job, settled by physics, for episodes that begin in the middle of it."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class StartBank:
         if unfit.any():
             worst = unfit.nonzero()[0, 0]
             raise ValueError(
-                f"the start bank has no state {START_KINDS[kind[worst]]!r} for a ball of {float(radius[worst]):.4g} m in"
-                f" {area}; its balls: {[round(value, 5) for value in sizes.tolist()]} m. Train with the share of"
+                f"the start bank has no state {START_KINDS[kind[worst]]!r} for a ball of {float(radius[worst]):.4g} m"
+                f" in {area}; its balls: {[round(value, 5) for value in sizes.tolist()]} m. Train with the share of"
                 " starts of that kind at 0, or build another bank with scripts/build_starts.py"
             )
         pick = (torch.rand(len(kind), device=kind.device) * count[code]).long().clamp(max=count[code] - 1)

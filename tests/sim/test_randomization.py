@@ -162,8 +162,8 @@ def test_a_redraw_touches_the_chosen_environments_only(simulate):
 def test_the_curriculum_opens_the_ranges_step_by_step(simulate):
     words = ("presets=domain_rand", "env.curriculum=staged")
     closed = simulate(*words, "env.curriculum.stage.params.phase=reach", num_envs=COUNT)
-    ramped = ("ball_mass", "link_mass", "torque_cap", "drive_stiffness", "drive_damping", "joint_armature", "table_height")
-    for name in ramped:
+    drives = ("torque_cap", "drive_stiffness", "drive_damping", "joint_armature")
+    for name in ("ball_mass", "link_mass", "table_height", *drives):
         found = read(closed)[name]
         torch.testing.assert_close(found, NOMINAL[name].expand_as(found), rtol=1e-4, atol=1e-6, msg=name)
     assert closed.action_manager.get_term("joints").servo_share == 0.0

@@ -43,7 +43,8 @@ class FakeDrives:
     """Stiffness of the joint table times environment number + 1, no damping, limits of the table."""
 
     def __init__(self, count: int):
-        stiffness, limit = (torch.tensor([[getattr(j, n) for j in robot.JOINTS]]) for n in ("stiffness", "effort_limit"))
+        stiffness = torch.tensor([[joint.stiffness for joint in robot.JOINTS]])
+        limit = torch.tensor([[joint.effort_limit for joint in robot.JOINTS]])
         scale = torch.arange(1.0, count + 1).unsqueeze(-1)
         self.joint_stiffness = SimpleNamespace(torch=scale * stiffness)
         self.joint_damping = SimpleNamespace(torch=torch.zeros(count, 7))
@@ -149,8 +150,8 @@ def test_the_summary_adds_up():
     assert math.isclose(sum(result["rate"] for result in summary["outcomes"].values()), 1.0)
     assert summary["outcomes"]["never_reached"]["count"] == 10
     assert summary["pick_rate"] == 0.5 and summary["drop_rate"] == 0.0
-    sizes = summary["ball_radii"]
-    assert [(size["radius_m"], size["episodes"], size["rate"]) for size in sizes] == [(0.008, 10, 0.5), (0.015, 10, 0.5)]
+    sizes = [(size["radius_m"], size["episodes"], size["rate"]) for size in summary["ball_radii"]]
+    assert sizes == [(0.008, 10, 0.5), (0.015, 10, 0.5)]
     # Successes last 2, 4, 6 and 8 steps in two full rounds, then 2 and 4.
     assert summary["time_to_success"]["median_steps"] == 4.0
     assert summary["time_to_success"]["median_s"] == pytest.approx(0.2)
