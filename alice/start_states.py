@@ -62,7 +62,8 @@ def build(env: ManagerBasedRLEnv, per_kind: int, progress) -> StartBank:
             break
     if missing:
         kind, size = next(iter(missing))
-        raise RuntimeError(f"too few states found: physics does not hold a ball of {size:.4g} m in {START_KINDS[kind]!r}")
+        name = START_KINDS[kind]
+        raise RuntimeError(f"too few states found: physics does not hold a ball of {size:.4g} m in {name!r}")
     return StartBank.concatenate(parts)
 
 

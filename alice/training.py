@@ -103,7 +103,7 @@ def apply_resume(resume: Resume, args: argparse.Namespace, words: list[str]) -> 
 
     Args:
         resume: The run.
-        args: Flags of the door; changed in place. ``--max_iterations`` counts from the start of the run.
+        args: Flags of the door; changed in place. ``--max_iterations`` counts from iteration 0.
         words: The ``name=value`` overrides of this command line; they win over those of the run.
 
     Returns:
@@ -162,7 +162,10 @@ def begin(job: Job, stock: argparse.Namespace, resume: Resume | None = None) -> 
         folder = root / f"{stamp}-{count}{suffix}"
     (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") == "0":
-        provenance.write_json(folder / RECORD, {**launch.describe(job), "max_iterations": job.agent_cfg.max_iterations})
+        first = job.weights.get("iter", -1) + 1 if job.weights else 0  # a run from a checkpoint counts on from there
+        record = {"steps_per_env": job.agent_cfg.num_steps_per_env}
+        record |= {"max_iterations": first + job.agent_cfg.max_iterations}
+        provenance.write_json(folder / RECORD, {**launch.describe(job), **record})
     return folder
 
 

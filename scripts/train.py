@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
     """Check the command line, note where the run comes from, train, and say where the result lies."""
     parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
     launch.add_flags(parser)
-    parser.add_argument("--max_iterations", type=usage.positive, help="number of policy updates, from the run's start")
+    parser.add_argument("--max_iterations", type=usage.positive, help="policy updates; with --resume, of the whole run")
     parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder, a checkpoint in it, or latest")
     parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")

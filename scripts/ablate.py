@@ -1,0 +1,42 @@
+"""Measure what each choice of the design is worth: variants times seeds, one table and one plot. Run it again to go on.
+
+./isaaclab.sh -p scripts/ablate.py --jobs 2 --output docs
+./isaaclab.sh -p scripts/ablate.py --variants baseline rent_reward --seeds 1
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alice import ablation, usage
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, train and audit what is missing, and write ``ablation.csv`` and ``ablation.png``."""
+    parser = usage.DoorParser(prog="ablate.py", description="Train and audit variants of the task.")
+    parser.add_argument("--variants", nargs="+", choices=ablation.NAMES, default=list(ablation.NAMES))
+    parser.add_argument("--seeds", nargs="+", type=usage.seed, default=[1, 2, 3])
+    parser.add_argument("--iterations", type=usage.positive, default=250, help="policy updates of a training")
+    parser.add_argument("--episodes", type=usage.positive, default=1024, help="home starts of an audit")
+    parser.add_argument("--jobs", type=usage.positive, default=1, help="trainings at a time, each on its own cores")
+    parser.add_argument("--output", default="logs", metavar="FOLDER", help="where table and plot go")
+    parser.add_argument("--dry_run", action="store_true", help="list the runs and stop")
+    args, words = usage.parse(parser, argv)
+    usage.refuse_unknown(words, parser)
+    table = usage.require_writable(str(Path(args.output) / "ablation.csv"), "--output")
+    chosen = [variant for variant in ablation.VARIANTS if variant.name in args.variants]
+    # Seed by seed, so that whatever is done of it compares all variants.
+    cells = [ablation.Cell(variant, seed, args.iterations) for seed in args.seeds for variant in chosen]
+    for cell in cells if args.dry_run else []:
+        print(f"{cell.parts[-1][0]}: {'begun' if ablation.find(cell.parts[0][0]) else 'missing'}")
+    failed = [] if args.dry_run else ablation.run(cells, args.jobs, args.episodes)
+    rows = ablation.collect(cells)
+    if rows:
+        ablation.write_csv(rows, table)
+        ablation.plot(cells, table.with_suffix(".png"))
+        print(f"{len(rows)} of {len(cells)} runs in {table}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    usage.run(main)

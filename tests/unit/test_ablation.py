@@ -1,0 +1,125 @@
+"""An ablation: what is told to which door, what is skipped the second time, and what the table says."""
+
+import csv
+import json
+from itertools import pairwise
+
+import pytest
+
+from alice import ablation, curriculum
+from alice.ablation import Cell, Variant
+
+PLAIN = Cell(Variant("plain", "q"), 1, 10)
+HALVES = Cell(Variant("halves", "q", ("--one",), then=("--two",), audits=("clean", "domain_rand")), 2, 10)
+
+
+@pytest.fixture
+def doors(tmp_path, monkeypatch):
+    """Let the doors be played: each leaves what the real one would, and the list of calls is returned."""
+    monkeypatch.chdir(tmp_path)
+    calls = []
+
+    def play(door, words, name, cores, tell):
+        calls.append((door, words))
+        flags = dict(pairwise(words))
+        if door == "evaluate.py":
+            rate = 0.5 if "--domain_rand" in words else 0.9
+            audit = {"episodes": int(flags["--episodes"]), "success": {"rate": rate}, "stages": {"lifted": 0.8}}
+            ablation.Path(flags["--json"]).write_text(json.dumps(audit))
+            return
+        count = 0
+        folder = ablation.find(name)
+        if folder is None:
+            folder = ablation.checkpoints.LOG_ROOT / ablation.EXPERIMENT / f"2026-01-01_00-00-00_{name}"
+            (folder / "params").mkdir(parents=True)
+            count = int(flags["--max_iterations"])
+            if "--checkpoint" in flags:
+                count += ablation.checkpoints.number(ablation.Path(flags["--checkpoint"])) + 1
+            record = {"num_envs": 8, "steps_per_env": 4, "git_commit": "0123456789"}
+            (folder / "params" / "alice.json").write_text(json.dumps(record))
+        (folder / f"model_{(count or 10) - 1}.pt").touch()
+
+    monkeypatch.setattr(ablation, "_call", play)
+    return calls
+
+
+def test_the_variants_have_names_of_their_own_and_one_baseline():
+    assert len(set(ablation.NAMES)) == len(ablation.VARIANTS)
+    assert [v.name for v in ablation.VARIANTS if v.question == "baseline"] == ["baseline"]
+    switched_off = {word.split("=")[0].split(".")[-1] for word in ablation.BANK_OFF}
+    assert switched_off == set(curriculum.MIXED_STARTS) - {"home"}
+
+
+def test_a_variant_is_trained_and_audited_once(doors):
+    assert ablation.run([PLAIN], 1, 16, tell=lambda line: None) == []
+    (train, words), (evaluate, audit) = doors
+    assert (train, evaluate) == ("train.py", "evaluate.py")
+    assert words[words.index("--seed") + 1] == "1" and words[words.index("--max_iterations") + 1] == "10"
+    assert audit[audit.index("--seed") + 1] == "777" and "--domain_rand" not in audit
+    assert ablation.run([PLAIN], 1, 16, tell=lambda line: None) == []
+    assert len(doors) == 2, "the second time nothing is missing"
+
+
+def test_the_second_half_starts_from_the_first(doors):
+    ablation.run([HALVES], 1, 16, tell=lambda line: None)
+    first, second, *audits = (words for _, words in doors)
+    assert "--one" in first and "--checkpoint" not in first
+    assert "--two" in second and second[second.index("--checkpoint") + 1].endswith("halves_s2_first/model_4.pt")
+    assert second[second.index("--max_iterations") + 1] == "5"
+    assert ["--domain_rand" in words for words in audits] == [False, True]
+    assert all("_halves_s2" in words[words.index("--checkpoint") + 1] for words in audits)
+
+
+def test_a_begun_run_is_resumed(doors):
+    ablation.run([PLAIN], 1, 16, tell=lambda line: None)
+    folder = ablation.find("plain_s1")
+    (folder / "model_9.pt").rename(folder / "model_3.pt")
+    (folder / "audit_clean.json").unlink()
+    doors.clear()
+    ablation.run([PLAIN], 1, 16, tell=lambda line: None)
+    assert doors[0] == ("train.py", ["--resume", str(folder)])
+    assert doors[1][0] == "evaluate.py"
+
+
+def test_one_failure_does_not_stop_the_others(doors, monkeypatch):
+    played = ablation._call
+
+    def fail_first(door, words, name, cores, tell):
+        if name == "plain_s1":
+            raise ablation.CommandFailed("plain_s1: train.py left with 1")
+        played(door, words, name, cores, tell)
+
+    monkeypatch.setattr(ablation, "_call", fail_first)
+    said = []
+    assert ablation.run([PLAIN, HALVES], 2, 16, tell=said.append) == [PLAIN]
+    assert "plain_s1: train.py left with 1" in said
+    assert ablation.find("halves_s2") is not None
+
+
+def test_runs_are_found_by_their_whole_name(doors):
+    ablation.run([HALVES], 1, 16, tell=lambda line: None)
+    assert ablation.find("halves_s2").name.endswith("_halves_s2")
+    assert ablation.find("s2") is None and ablation.find("halves") is None
+
+
+def _log(name: str, rates: dict[int, float]) -> None:
+    pytest.importorskip("torch")
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(ablation.find(name)) as writer:
+        for step, rate in rates.items():
+            writer.add_scalar("Metrics/transfer/success_rate", rate, step)
+
+
+def test_the_table(doors, tmp_path):
+    ablation.run([PLAIN, HALVES], 1, 16, tell=lambda line: None)
+    _log("plain_s1", {0: 0.0, 4: 0.89, 9: 0.91})
+    _log("halves_s2_first", {0: 0.0, 4: 0.5})
+    _log("halves_s2", {5: 0.6, 9: 0.7})
+    assert [steps for steps, _ in ablation.success_curve(HALVES)] == [32, 160, 192, 320]
+    missing = Cell(Variant("never_run", "q"), 1, 10)
+    ablation.write_csv(ablation.collect([PLAIN, HALVES, missing]), tmp_path / "table.csv")
+    plain, halves = csv.DictReader((tmp_path / "table.csv").open())
+    assert plain["env_steps_to_90"] == "320" and halves["env_steps_to_90"] == ""
+    assert plain["clean_success"] == "0.9" and plain["domain_rand_success"] == ""
+    assert halves["domain_rand_success"] == "0.5" and halves["commit"] == "0123456"
