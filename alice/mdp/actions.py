@@ -99,7 +99,7 @@ class JointTargetAction(ActionTerm):
             joint_pos: True joint positions, (N, 7) [rad, m].
 
         Returns:
-            The same tensor without servos; else (N, 7) [rad, m].
+            (N, 7) [rad, m]; without servos the truth.
         """
         if self._servos is None:
             return joint_pos

@@ -45,7 +45,7 @@ class Snapshot:
     true: Arm
     """The arm as it is."""
     measured: Arm
-    """The arm as its servos report it; the same object where servos are ideal. Everything else here is the truth."""
+    """The arm as its servos report it: no speeds, these are differences. Everything else here is the truth."""
     ball_pos: torch.Tensor
     """(N, 3)."""
     ball_speed: torch.Tensor
@@ -163,7 +163,7 @@ class TransferState:
         radius = self.ball_radius
         true = self._arm(joint_pos, arm.joint_vel.torch.clone(), tool_pos, ball_pos)
         reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
-        measured = true if reported is joint_pos else self._measure(reported, ball_pos)
+        measured = self._measure(reported, ball_pos)
         distance = (tool_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - radius - self.table_height
         dish_distance = (ball_pos - self.dish_pos)[:, :2].norm(dim=-1)

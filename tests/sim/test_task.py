@@ -62,7 +62,10 @@ PARTS = (7, 7, 3, 3, 3, 3, 1, 1)
 
 def test_the_28_documented_numbers_in_their_order(simulate):
     env = simulate()
+    env.event_manager.get_term_cfg("reset_transfer").params["shares"] = {"home": 1.0}
+    env.reset()
     for action in _random_actions(env, 5):
+        before = env.scene["robot"].data.joint_pos.torch.clone()
         obs, *_ = env.step(action)
     assert obs["policy"].shape == (8, 28)
     assert env.observation_manager.group_obs_term_dim["policy"] == [(size,) for size in PARTS]
@@ -74,7 +77,10 @@ def test_the_28_documented_numbers_in_their_order(simulate):
         torch.testing.assert_close(found, expected, rtol=0, atol=2e-4)
 
     same(joints, arm.joint_pos.torch)
-    same(speeds, arm.joint_vel.torch)
+    torch.testing.assert_close(speeds, (joints - before) * 20, rtol=0, atol=1e-3)  # servos report no speed
+    true = obs["privileged"].split(PARTS, dim=-1)
+    same(true[1], arm.joint_vel.torch)
+    same(torch.cat((true[0], *true[2:]), dim=-1), torch.cat((joints, *obs["policy"].split(PARTS, dim=-1)[2:]), dim=-1))
     same(tool, geometry.forward_kinematics(arm.joint_pos.torch)[0])
     same(ball, place["ball"])
     same(tool_to_ball, ball - tool)
