@@ -22,6 +22,8 @@ _MODEL = re.compile(r"model_(\d+)\.pt")
 def resolve(name: str, task: str) -> Path:
     """Return the file behind ``--checkpoint``; it looks at names and first bytes and imports nothing heavy.
 
+    An ONNX file (``.onnx``) is left to the runtime to judge.
+
     Args:
         name: A file, a run folder (its newest checkpoint by number) or one of :data:`SELECTORS`.
         task: Task id.
@@ -39,7 +41,8 @@ def resolve(name: str, task: str) -> Path:
         path = newest
     if not path.is_file():
         raise UsageError(f"--checkpoint {name!r} does not exist; give a file, a run folder, 'latest' or 'released'")
-    _check_kind(path)
+    if path.suffix != ".onnx":
+        _check_kind(path)
     return path
 
 

@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from alice import robot
+from alice import outcome, robot
 
 ##
 # Transforms
@@ -156,5 +156,6 @@ def is_pinched(
     Returns:
         Pinch flag, (N,) bool.
     """
-    fits = (gap > 2.0 * radius - 0.006) & (gap < 2.0 * radius + 0.002)
-    return (tool_ball_distance < 0.014) & fits & (gap_target < gap - 0.0005)
+    tightest, widest = outcome.PINCH_GAP
+    fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
+    return (tool_ball_distance < outcome.PINCH_DISTANCE) & fits & (gap_target < gap - outcome.PINCH_CLOSING)

@@ -38,6 +38,12 @@ class Job:
     weights: dict[str, Any] | None
     """Content of :attr:`checkpoint`, on the CPU."""
 
+    @property
+    def actor_groups(self) -> list[str]:
+        """Observation groups of the network that acts."""
+        groups = self.agent_cfg.obs_groups
+        return groups["student"] if self.weights and "student_state_dict" in self.weights else groups["actor"]
+
     def set_seed(self, seed: int) -> None:
         """Set the seed of agent and environment."""
         self.agent_cfg.seed = self.env_cfg.seed = seed
@@ -54,7 +60,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
 
 
-def prepare(args: argparse.Namespace, words: list[str], play_mode: bool, needs_checkpoint: bool = False) -> Job:
+def prepare(
+    args: argparse.Namespace,
+    words: list[str],
+    play_mode: bool,
+    needs_checkpoint: bool = False,
+    takes_onnx: bool = False,
+) -> Job:
     """Check a command line, the cheap things first, and return what to run.
 
     Args:
@@ -62,6 +74,7 @@ def prepare(args: argparse.Namespace, words: list[str], play_mode: bool, needs_c
         words: The ``name=value`` overrides.
         play_mode: Whether the environment is evaluated and not trained on.
         needs_checkpoint: Whether there must be a checkpoint.
+        takes_onnx: Whether the checkpoint may be an exported policy.
 
     Raises:
         UsageError: If anything is wrong.
@@ -77,8 +90,11 @@ def prepare(args: argparse.Namespace, words: list[str], play_mode: bool, needs_c
     agent = resolve_agent(task, args.agent)
     if args.checkpoint and path is None:
         path = checkpoints.resolve(args.checkpoint, task)
+    is_onnx = path is not None and path.suffix == ".onnx"
+    if is_onnx and not takes_onnx:
+        raise UsageError(f"--checkpoint {path.name!r} is an exported policy; give the model_<number>.pt it came from")
     device = choose_device(args.device)
-    weights = checkpoints.load(path) if path else None
+    weights = checkpoints.load(path) if path and not is_onnx else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
     env_cfg.sim.device = agent_cfg.device = device

@@ -22,6 +22,12 @@ OUTCOMES: tuple[str, ...] = (
 )
 """The one label of a finished episode; ``timeout`` means: in the dish or on the way there, but not done in time."""
 
+PINCH_DISTANCE = 0.014
+"""Tool point to ball centre within which a ball can be pinched [m]."""
+PINCH_GAP = (-0.006, 0.002)
+"""How much the distance between the pads may differ from the diameter of a pinched ball [m]."""
+PINCH_CLOSING = 0.0005
+"""How much further closed than it stands the gripper must be commanded for a pinch [m]."""
 REACHED_DISTANCE = 0.02
 """Tool point to ball centre that counts as reached [m]."""
 LIFTED_HEIGHT = 0.05

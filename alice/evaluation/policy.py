@@ -8,6 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
+from alice.evaluation.deployed import DeployedPolicy
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -57,8 +61,10 @@ def _quiet() -> Iterator[None]:
         raise
 
 
-def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel:
+def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
     """Build the policy of a job's agent configuration and give it the weights of its checkpoint.
+
+    An exported policy (``.onnx``) is run as on the robot: :class:`alice.evaluation.deployed.DeployedPolicy`.
 
     Only the weights are taken. What else a checkpoint holds, such as a curriculum's state, must not reach an
     evaluation.
@@ -73,6 +79,8 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel:
     Raises:
         UsageError: If the weights do not fit the environment.
     """
+    if job.checkpoint.suffix == ".onnx":
+        return DeployedPolicy(env.unwrapped, job.checkpoint)
     from importlib.metadata import version
 
     from isaaclab_rl.rsl_rl import create_rsl_rl_runner, handle_deprecated_rsl_rl_cfg
@@ -91,3 +99,36 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel:
             " params/alice.json of its run"
         ) from error
     return policy
+
+
+class Recorder:
+    """Passes observations through to a policy and keeps some of them.
+
+    Args:
+        policy: From observation groups to actions.
+        groups: Observation groups to keep.
+    """
+
+    ENVS = 64
+    """Number of environments whose observations are kept."""
+
+    def __init__(self, policy: Any, groups: list[str]):
+        self._policy, self._groups = policy, groups
+        self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in groups}
+
+    def __call__(self, obs: Any) -> torch.Tensor:
+        """Return the policy's actions."""
+        for group in self._groups:
+            self._kept[group].append(obs[group][: self.ENVS].cpu().clone())
+        return self._policy(obs)
+
+    def reset(self, dones: torch.Tensor) -> None:
+        """Tell the policy which environments have begun anew."""
+        self._policy.reset(dones)
+
+    def rows(self, count: int) -> dict[str, np.ndarray]:
+        """Return ``count`` of the observations by group, drawn evenly from all that were kept."""
+        whole = {group: torch.cat(rows) for group, rows in self._kept.items()}
+        total = len(next(iter(whole.values())))
+        places = torch.linspace(0, total - 1, min(count, total)).long()
+        return {group: rows[places].numpy() for group, rows in whole.items()}

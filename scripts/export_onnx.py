@@ -1,0 +1,48 @@
+"""Export a policy as one ONNX file with its contract inside, for onnxruntime and TensorRT.
+
+./isaaclab.sh -p scripts/export_onnx.py --task Alice-Ball-Transfer --checkpoint released --output exported
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alice import launch, usage
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, export, and tell how far the file is from PyTorch."""
+    parser = usage.DoorParser(prog="export_onnx.py", description="Export a policy as one ONNX file.")
+    launch.add_flags(parser)
+    parser.add_argument("--output", metavar="FOLDER", default="exported", help="where the file goes; made if missing")
+    parser.add_argument("--inputs", metavar="FILE", help="recorded inputs (.npz), see evaluate.py --record")
+    parser.add_argument("--dynamic_batch", action="store_true", help="take any number of rows; TensorRT wants one")
+    args, words = usage.parse(parser, argv)
+    folder = Path(args.output)
+    if folder.exists() and not folder.is_dir():
+        raise usage.UsageError(f"--output {args.output!r} is a file; give a folder")
+    args.device = "cpu"
+    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True)
+
+    from alice.export import actor, onnx_file, recordings
+
+    contract = actor.contract_of(job)
+    network = actor.build(job, contract.inputs)
+    recorded = recordings.load(Path(args.inputs) if args.inputs else recordings.of_task(job.task), contract)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = onnx_file.write(network, contract, folder, recorded, args.dynamic_batch)
+    except onnx_file.ExportError as error:
+        raise usage.UsageError(str(error)) from error
+    figures, half = done.figures, done.figures["fp16"]
+    print(f"{done.onnx}: {figures['bytes'] / 1e3:.0f} kB, opset {figures['opset']}, {', '.join(figures['operators'])}")
+    print(f"against PyTorch on {figures['recorded_inputs']} recorded inputs: largest error {figures['max_error']:.1e}")
+    print(
+        f"half precision: largest activation {half['largest_activation']:.1f} of 65504, largest error"
+        f" {half['max_error']:.1e}, mean {half['mean_error']:.1e}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    usage.run(main)
