@@ -14,6 +14,7 @@ FOLDERS = {"alice": "alice", "alice.tasks": "tasks", "alice.agents": "agents", "
 PY312 = "; python_version >= '3.12'"
 TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
 TRAIN += ["imageio", "imageio-ffmpeg", "tqdm"]
+KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(
     version=VERSION,
@@ -26,7 +27,7 @@ setup(
     ],
     package_data={
         "": ["*.pyi"],
-        "alice.assets": [f"{d}/**/*.{ext}" for d in ("data", "policies") for ext in ("usda", "pt", "json", "md")],
+        "alice.assets": [f"{folder}/**/*.{kind}" for folder in ("data", "policies") for kind in KINDS],
     },
     install_requires=["numpy"],
     extras_require={

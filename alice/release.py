@@ -1,38 +1,44 @@
-"""Turns a trained checkpoint into a released policy: the weights alone, with their provenance beside them."""
+"""Turns a trained checkpoint into a released policy: weights, provenance, recorded inputs and the ONNX file."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from alice import checkpoints, provenance, training
 from alice.assets import POLICIES_DIR
+from alice.launch import Job
 from alice.usage import UsageError
 
 KEPT = ("actor_state_dict", "critic_state_dict", "iter")
 """What a released file keeps of a checkpoint; the optimizer's state is two thirds of it and of no use elsewhere."""
 
 
-def release(checkpoint: Path, audit: Path, task: str) -> tuple[Path, Path]:
-    """Write ``assets/policies/<task>.pt`` and ``.json``.
+def release(job: Job, audit: Path, inputs: Path) -> list[Path]:
+    """Write ``assets/policies/<task>.pt``, ``.json``, ``.npz`` and ``.onnx``.
 
     Args:
-        checkpoint: ``model_<number>.pt`` in its run folder.
+        job: Checked command line; its checkpoint is a ``model_<number>.pt`` in its run folder.
         audit: JSON file that ``scripts/evaluate.py`` wrote for this very checkpoint.
-        task: Task id.
+        inputs: What ``scripts/evaluate.py --record`` wrote for it.
 
     Returns:
-        The two files.
+        The four files.
 
     Raises:
         UsageError: If the audit is of another file, or the run has no provenance.
     """
     import torch
 
-    content = checkpoints.load(checkpoint)
+    from alice.export import actor, onnx_file, recordings
+
+    checkpoint, content, task = job.checkpoint, job.weights, job.task
+    contract = actor.contract_of(job)
+    recorded = recordings.load(inputs, contract)
     figures = _read(audit, "--audit")
     trained = _read(checkpoint.parent / training.RECORD, "the run's provenance")
     if figures.get("checkpoint_sha256") != provenance.sha256(checkpoint):
@@ -44,7 +50,11 @@ def release(checkpoint: Path, audit: Path, task: str) -> tuple[Path, Path]:
     os.replace(fresh, weights)
     record = weights.with_suffix(".json")
     provenance.write_json(record, _record(checkpoint, weights, trained, figures))
-    return weights, record
+    recording = recordings.of_task(task)
+    shutil.copyfile(inputs, recording)
+    exported = onnx_file.write(actor.build(job, contract.inputs), contract, POLICIES_DIR, recorded)
+    exported.contract.unlink()  # it is in the ONNX file
+    return [weights, record, recording, exported.onnx]
 
 
 def _record(checkpoint: Path, weights: Path, trained: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
 
 
 class Recorder:
-    """Passes observations through to a policy and keeps some of them.
+    """Passes observations through to a policy and keeps some of them and of its actions.
 
     Args:
         policy: From observation groups to actions.
@@ -114,20 +114,21 @@ class Recorder:
 
     def __init__(self, policy: Any, groups: list[str]):
         self._policy, self._groups = policy, groups
-        self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in groups}
+        self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in (*groups, "actions")}
 
     def __call__(self, obs: Any) -> torch.Tensor:
         """Return the policy's actions."""
-        for group in self._groups:
-            self._kept[group].append(obs[group][: self.ENVS].cpu().clone())
-        return self._policy(obs)
+        actions = self._policy(obs)
+        for name, values in {**{group: obs[group] for group in self._groups}, "actions": actions.clamp(-1, 1)}.items():
+            self._kept[name].append(values[: self.ENVS].cpu().clone())
+        return actions
 
     def reset(self, dones: torch.Tensor) -> None:
         """Tell the policy which environments have begun anew."""
         self._policy.reset(dones)
 
     def rows(self, count: int) -> dict[str, np.ndarray]:
-        """Return ``count`` of the observations by group, drawn evenly from all that were kept."""
+        """Return ``count`` rows of observations by group and of ``actions``, drawn evenly from all that were kept."""
         whole = {group: torch.cat(rows) for group, rows in self._kept.items()}
         total = len(next(iter(whole.values())))
         places = torch.linspace(0, total - 1, min(count, total)).long()

@@ -1,4 +1,4 @@
-"""Inputs that a policy met in simulation, kept to prove exports on the numbers that matter."""
+"""Inputs that a policy met in simulation and what it did, kept to prove exports on the numbers that matter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def of_task(task: str) -> Path:
 
 
 def load(path: Path, contract: Contract) -> dict[str, np.ndarray]:
-    """Return recorded inputs by name, (R, size) float32 each.
+    """Return recorded inputs by name, (R, size) float32 each, without the recorded actions.
 
     Args:
         path: File written by :func:`save`.
@@ -31,7 +31,7 @@ def load(path: Path, contract: Contract) -> dict[str, np.ndarray]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            recorded = {name: file[name] for name in file.files}
+            recorded = {name: file[name] for name in file.files if name != contract.output}
     except (OSError, ValueError) as error:
         raise UsageError(
             f"recorded inputs {path.name!r} cannot be read ({' '.join(str(error).split())[:100]}); make them with"
@@ -45,5 +45,5 @@ def load(path: Path, contract: Contract) -> dict[str, np.ndarray]:
 
 
 def save(rows: dict[str, np.ndarray], path: Path) -> None:
-    """Write recorded inputs by name, (R, size) each."""
+    """Write recorded inputs and actions by name, (R, size) each."""
     np.savez_compressed(path, **{name: values.astype(np.float32) for name, values in rows.items()})

@@ -48,6 +48,33 @@ def transfer_potential(env: ManagerBasedRLEnv, part: str) -> torch.Tensor:
     return transfer_state(env).potentials[part]
 
 
+def is_near_ball(env: ManagerBasedRLEnv, distance: float) -> torch.Tensor:
+    """Whether the tool point is near the ball, whatever the fingers do, (N,) in {0, 1}.
+
+    An earlier attempt called this a grasp. It pays rent for hovering; it stands here to be measured.
+
+    Args:
+        env: Environment.
+        distance: Largest distance [m].
+    """
+    return (transfer_state(env).now.tool_ball_distance < distance).float()
+
+
+def is_ball_high(env: ManagerBasedRLEnv, height: float, held: bool) -> torch.Tensor:
+    """Whether the ball is above a height over its rest, (N,) in {0, 1}.
+
+    A threshold gives no slope below it, and it pays rent above; it stands here to be measured.
+
+    Args:
+        env: Environment.
+        height: Lowest height [m].
+        held: Whether it counts only while the ball is pinched.
+    """
+    now = transfer_state(env).now
+    is_high = now.height > height
+    return (is_high & now.true.is_pinched if held else is_high).float()
+
+
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
     return transfer_state(env).stages[:, -1].float()

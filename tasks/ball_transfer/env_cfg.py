@@ -18,6 +18,7 @@ from alice.assets import STARTS_FILE
 from alice.curriculum import EARLY_WEIGHTS, LATE_WEIGHTS, MIXED_STARTS
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 
+from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
 from .randomization_cfg import HOBBY_SERVO, RAMPED, ROWS, RandomizationEventsCfg
 from .scene_cfg import BallTransferSceneCfg
@@ -196,10 +197,11 @@ class RentRewardsCfg(RewardsCfg):
 
 @configclass
 class RewardPresetsCfg(PresetCfg):
-    """``env.rewards=rent`` selects the mistake."""
+    """``env.rewards=rent`` selects the mistake, ``env.rewards=audit`` all terms for the reward audit."""
 
     default: RewardsCfg = RewardsCfg()
     rent: RentRewardsCfg = RentRewardsCfg()
+    audit: AuditRewardsCfg = AuditRewardsCfg()
 
 
 @configclass

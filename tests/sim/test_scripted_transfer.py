@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice.evaluation.scripted import ScriptedTransfer  # noqa: E402
+from alice.evaluation.scripted import Script  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
 
 # Physics -> number of environments, share of them that must succeed.
@@ -20,7 +20,7 @@ def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(physics, simulat
     opened = torch.zeros(num_envs, 6)
     opened[:, 5] = 1.0
     env.step(opened)
-    script = ScriptedTransfer(env)
+    script = Script(env)
     lifted, held, slip = _run(env, script)
     state = transfer_state(env)
     success = state.stages[:, -1]
@@ -35,7 +35,7 @@ def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(physics, simulat
     assert success.float().mean() >= share, report
 
 
-def _run(env, script: ScriptedTransfer) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _run(env, script: Script) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Play the script.
 
     Returns:

@@ -28,6 +28,8 @@ CASES = {
     (observations, "last_action"): ([{}], 6, (-1.0, 1.0)),
     (rewards, "transfer_progress"): ([{"part": part} for part in PARTS], None, (-1.0, 1.0)),
     (rewards, "transfer_potential"): ([{"part": part} for part in PARTS], None, (0.0, 1.0)),
+    (rewards, "is_near_ball"): ([{"distance": 0.06}], None, (0.0, 1.0)),
+    (rewards, "is_ball_high"): ([{"height": 0.02, "held": held} for held in (False, True)], None, (0.0, 1.0)),
     (rewards, "transfer_success"): ([{}], None, (0.0, 1.0)),
     (rewards, "is_terminated_term"): ([{"term_name": "ball_lost"}], None, (0.0, 1.0)),
     (rewards, "action_rate_l2"): ([{}], None, (0.0, 4.0)),

@@ -62,7 +62,7 @@ def test_wheel_holds_every_module_of_the_mapped_folders(wheel: zipfile.ZipFile):
 
 
 def test_wheel_holds_the_data_files_of_assets(wheel: zipfile.ZipFile):
-    kinds = (".usda", ".pt", ".json", ".md")
+    kinds = (".usda", ".pt", ".json", ".md", ".npz", ".onnx")
     entries = (path for folder in ("data", "policies") for path in (ROOT / "assets" / folder).rglob("*"))
     files = [path for path in entries if path.is_file()]
     left_out = [str(path.relative_to(ROOT)) for path in files if path.suffix not in kinds]

@@ -1,0 +1,157 @@
+"""Builds a TensorRT engine from an ONNX policy with the ``trtexec`` of the machine, and stamps it.
+
+An engine fits the GPU and the TensorRT it was built with and nothing else: build it on the robot, ship the ONNX file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alice.deploy.policy import PolicyError
+
+PLACES = ("/usr/src/tensorrt/bin/trtexec",)
+"""Where JetPack puts the tool, which is not on PATH there."""
+OLDEST, FIRST_WITHOUT_FP16 = (10, 0), (11, 0)
+"""TensorRT 8 and 9 name flags otherwise and were not looked at; 11 dropped ``--fp16`` (vendor's release notes)."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A ``trtexec`` and its version."""
+
+    path: str
+    version: tuple[int, int, int]
+
+    @property
+    def release(self) -> str:
+        """The version as text, such as ``10.3.0``."""
+        return ".".join(map(str, self.version))
+
+
+def find_tool(given: str | None = None) -> Tool:
+    """Return the ``trtexec`` of this machine.
+
+    Args:
+        given: Path that the user gave; None looks on PATH and in JetPack's place.
+
+    Raises:
+        PolicyError: If there is none, or it does not tell its version.
+    """
+    candidates = [given] if given else [shutil.which("trtexec"), *PLACES]
+    path = next((name for name in candidates if name and os.access(name, os.X_OK)), None)
+    if path is None:
+        raise PolicyError(
+            f"no trtexec {f'at {given!r}' if given else 'on PATH or in /usr/src/tensorrt/bin'}; install TensorRT"
+            " (JetPack has it), give --trtexec PATH, or see the command with --dry_run"
+        )
+    said = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
+    return Tool(path, parse_version(said.stdout + said.stderr, path))
+
+
+def parse_version(text: str, path: str = "trtexec") -> tuple[int, int, int]:
+    """Return the version in the banner of ``trtexec``: ``[TensorRT v100300]`` is 10.3.0.
+
+    Raises:
+        PolicyError: If there is none.
+    """
+    found = re.search(r"\[TensorRT v(\d{4,6})\]", text)
+    if not found:
+        raise PolicyError(f"{path} does not tell its version; is it the trtexec of TensorRT 8 or later?")
+    digits = found[1]
+    patch, minor, major = digits[-2:], digits[-4:-2], digits[:-4]
+    if not major:  # TensorRT 8 and 9 have one digit each for major and minor: 8602
+        major, minor = digits[0], digits[1]
+    return int(major), int(minor), int(patch)
+
+
+def command(tool: Tool, onnx: Path, engine: Path, fp16: bool) -> list[str]:
+    """Return the words that build an engine.
+
+    Raises:
+        PolicyError: If this TensorRT cannot do what is asked.
+    """
+    if tool.version < OLDEST:
+        raise PolicyError(f"TensorRT {tool.release} is older than 10.0; use JetPack 6.1 or later")
+    if fp16 and tool.version >= FIRST_WITHOUT_FP16:
+        raise PolicyError(
+            f"TensorRT {tool.release} has no --fp16 any more: leave --fp16 out (this network takes microseconds), or"
+            " build with TensorRT 10 on the Jetson"
+        )
+    words = [tool.path, f"--onnx={onnx}", f"--saveEngine={engine}", "--skipInference"]
+    return [*words, "--fp16"] if fp16 else words
+
+
+def build(tool: Tool, onnx: Path, folder: Path, fp16: bool, contract: str) -> Path:
+    """Build ``<name>.engine`` and its stamp ``<name>.engine.json``.
+
+    Args:
+        tool: The ``trtexec``.
+        onnx: The policy.
+        folder: Where the two files go.
+        fp16: Whether TensorRT may compute in half precision.
+        contract: The policy's contract as JSON.
+
+    Returns:
+        The engine.
+
+    Raises:
+        PolicyError: If the build fails; nothing is written then.
+    """
+    engine = folder / f"{onnx.stem}.engine"
+    temporary = folder / f".{engine.name}.{os.getpid()}.tmp"
+    words = command(tool, onnx, temporary, fp16)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode or not temporary.is_file():
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if "[E]" in line] or ["no reason given"]
+            raise PolicyError(f"trtexec left with {done.returncode}: {lines[-1].strip()[:200]}")
+        stamp = {
+            "tensorrt": tool.release,
+            "command": shlex.join(["trtexec", *command(tool, Path(onnx.name), Path(engine.name), fp16)[1:]]),
+            "onnx_sha256": _sha256(onnx),
+            "engine_sha256": _sha256(temporary),
+            "machine": platform.machine(),
+            "contract": json.loads(contract),
+        }
+        stamp_file = engine.with_name(f"{engine.name}.json")
+        draft = stamp_file.with_name(f".{stamp_file.name}.tmp")
+        draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, engine)
+        os.replace(draft, stamp_file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return engine
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def largest_difference(one: Callable, other: Callable, rows: int = 100) -> float:
+    """Return the largest difference between the actions of two policies of one contract.
+
+    Args:
+        one: Policy with a ``contract``.
+        other: The same policy run otherwise.
+        rows: Number of inputs, drawn from a normal distribution.
+    """
+    generator = np.random.default_rng(0)
+    worst = 0.0
+    for _ in range(rows):
+        inputs = {
+            item.name: generator.normal(0.0, 0.3, (1, item.size)).astype(np.float32) for item in one.contract.inputs
+        }
+        worst = max(worst, float(np.abs(one(inputs) - other(inputs)).max()))
+    return worst

@@ -1,0 +1,42 @@
+"""Audit the rewards: does any trick earn more than the honest next step? The rewards of earlier attempts must fail.
+
+./isaaclab.sh -p scripts/audit_rewards.py --task Alice-Ball-Transfer
+"""
+
+from __future__ import annotations
+
+from alice import curriculum, launch, robot, usage
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, play every behaviour once, judge all rewards and print the tables."""
+    parser = usage.DoorParser(prog="audit_rewards.py", description="Audit the rewards.")
+    launch.add_flags(parser)
+    args, words = usage.parse(parser, argv)
+    args.task = args.task or "Alice-Ball-Transfer"
+    args.num_envs = args.num_envs or 64
+    ours = launch.prepare(args, words, play_mode=False).env_cfg.rewards
+    job = launch.prepare(args, [*words, "env.rewards=audit"], play_mode=True)
+
+    from alice.evaluation import policy, reward_audit
+    from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC
+
+    costs = {name: getattr(ours, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
+    with policy.open_environment(job) as env:
+        recorded = reward_audit.record(env.unwrapped)
+    bad = []
+    for stage in curriculum.STAGES:
+        weights = {name: weight * robot.CONTROL_RATE_HZ for name, weight in stage.weights.items()}
+        verdicts = reward_audit.judge(recorded, {**weights, **costs})
+        print(f"stage {stage.name}\n{reward_audit.table(verdicts)}")
+        bad += [f"{stage.name}: {v.behaviour}" for v in verdicts if not v.passed]
+    for name, weights in HISTORIC.items():
+        verdicts = reward_audit.judge(recorded, weights)
+        print(f"earlier attempt {name} (must fail)\n{reward_audit.table(verdicts)}")
+        bad += [] if any(not v.passed for v in verdicts) else [f"{name} is not caught"]
+    print("passed" if not bad else f"failed: {', '.join(bad)}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    usage.run(main)

@@ -1,0 +1,61 @@
+"""Measure how long an exported policy takes for one action. Needs only `pip install .[deploy]`.
+
+python scripts/benchmark_policy.py --policy assets/policies/Alice-Ball-Transfer.onnx
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from alice import robot, usage
+from alice.deploy import policy as policies
+from alice.deploy.observation import Controller
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, measure with one thread and with two, and print a table."""
+    parser = usage.DoorParser(prog="benchmark_policy.py", description="Measure the latency of an exported policy.")
+    parser.add_argument("--policy", required=True, metavar="FILE", help=".onnx or .engine")
+    parser.add_argument("--calls", type=usage.positive, default=5000, help="calls per measurement; default 5000")
+    parser.add_argument("--threads", nargs="+", type=usage.positive, default=[1, 2], help="threads of onnxruntime")
+    args, words = usage.parse(parser, argv)
+    usage.refuse_unknown(words, parser)
+    budget = 1000.0 / robot.CONTROL_RATE_HZ
+    print(f"{'threads':>7s} {'what':<20s} {'p50 ms':>9s} {'p99 ms':>9s} {'of ' + str(budget) + ' ms':>12s}")
+    for threads in args.threads:
+        try:
+            policy = policies.load(Path(args.policy), threads)
+        except policies.PolicyError as problem:
+            raise usage.UsageError(str(problem)) from problem
+        for what, times in measure(policy, args.calls).items():
+            p50, p99 = np.percentile(times, [50, 99])
+            print(f"{threads:7d} {what:<20s} {p50:9.3f} {p99:9.3f} {p99 / budget:12.2%}")
+    print(f"memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    return 0
+
+
+def measure(policy, calls: int) -> dict[str, np.ndarray]:
+    """Return the times of the network alone and of a whole control step, (calls,) [ms] each."""
+    controller = Controller(policy.contract)
+    generator = np.random.default_rng(0)
+    readings = generator.normal(0.0, 0.3, (calls, 1, 7)).astype(np.float32)
+    ball, dish, radius = np.array([[0.2, 0.0, 0.015]]), np.array([[0.2, 0.1, 0.0]]), np.array([0.015])
+    network, step = np.empty(calls), np.empty(calls)
+    for warm in (True, False):
+        for k in range(min(calls, 200) if warm else calls):
+            began = time.perf_counter()
+            inputs = controller.inputs(readings[k], ball, dish, radius)
+            asked = time.perf_counter()
+            actions = policy(inputs)
+            answered = time.perf_counter()
+            controller.targets_after(actions)
+            network[k], step[k] = answered - asked, time.perf_counter() - began
+    return {"network": 1e3 * network, "whole control step": 1e3 * step}
+
+
+if __name__ == "__main__":
+    usage.run(main)

@@ -1,0 +1,53 @@
+"""Build a TensorRT engine from an ONNX policy on the robot's computer. Needs only `pip install .[deploy]` and TensorRT.
+
+python scripts/build_engine.py --onnx assets/policies/Alice-Ball-Transfer.onnx --output .
+python scripts/build_engine.py --onnx assets/policies/Alice-Ball-Transfer.onnx --dry_run
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+from pathlib import Path
+
+from alice import usage
+from alice.deploy import engine
+from alice.deploy.policy import EnginePolicy, OnnxPolicy, PolicyError
+
+TOLERANCE = {False: 1e-4, True: 2e-2}
+"""Largest difference of actions to onnxruntime in single and in half precision."""
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line, build and stamp the engine, and compare it with onnxruntime where Python can."""
+    parser = usage.DoorParser(prog="build_engine.py", description="Build a TensorRT engine from an ONNX policy.")
+    parser.add_argument("--onnx", required=True, metavar="FILE", help="policy exported by export_onnx.py")
+    parser.add_argument("--output", default=".", metavar="FOLDER", help="where engine and stamp go")
+    parser.add_argument("--fp16", action="store_true", help="allow half precision (TensorRT 10)")
+    parser.add_argument("--trtexec", metavar="FILE", help="the tool; default: on PATH or where JetPack puts it")
+    parser.add_argument("--dry_run", action="store_true", help="print the command and stop")
+    args, words = usage.parse(parser, argv)
+    usage.refuse_unknown(words, parser)
+    onnx, folder = Path(args.onnx), Path(args.output)
+    usage.require_writable(str(folder / f"{onnx.stem}.engine"), "--output")
+    try:
+        policy = OnnxPolicy(onnx)
+        if args.dry_run:
+            tool = engine.Tool(args.trtexec or "trtexec", (10, 3, 0))
+            print(shlex.join(engine.command(tool, onnx, folder / f"{onnx.stem}.engine", args.fp16)))
+            return 0
+        tool = engine.find_tool(args.trtexec)
+        built = engine.build(tool, onnx, folder, args.fp16, policy.contract.to_json())
+        print(f"{built}: TensorRT {tool.release}, {built.stat().st_size / 1e3:.0f} kB")
+        if importlib.util.find_spec("tensorrt") is None:
+            print("not compared with onnxruntime: this Python has no module tensorrt")
+            return 0
+        error = engine.largest_difference(policy, EnginePolicy(built))
+    except PolicyError as problem:
+        raise usage.UsageError(str(problem)) from problem
+    print(f"largest difference to onnxruntime: {error:.1e}")
+    return 0 if error <= TOLERANCE[args.fp16] else 1
+
+
+if __name__ == "__main__":
+    usage.run(main)

@@ -1,0 +1,226 @@
+"""The exported policy: one file, the numbers of PyTorch, and the inputs that the simulator would have given it."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("isaaclab")
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+np = pytest.importorskip("numpy")
+
+from alice import contract as contracts  # noqa: E402
+from alice import launch, robot  # noqa: E402
+from alice.assets import POLICIES_DIR  # noqa: E402
+from alice.deploy.observation import Controller  # noqa: E402
+from alice.deploy.policy import OnnxPolicy, PolicyError  # noqa: E402
+from alice.export import actor, onnx_file, operators, recordings  # noqa: E402
+from alice.mdp.transfer import transfer_state  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+TASK = "Alice-Ball-Transfer"
+
+
+def prepare(*words: str, checkpoint: str = "released") -> launch.Job:
+    """Return the checked command line of an export."""
+    parser = argparse.ArgumentParser()
+    launch.add_flags(parser)
+    flags = ["--task", TASK, "--checkpoint", checkpoint, "--device", "cpu"]
+    return launch.prepare(parser.parse_args(flags), list(words), play_mode=True, needs_checkpoint=True)
+
+
+@pytest.fixture(scope="module")
+def job() -> launch.Job:
+    return prepare()
+
+
+@pytest.fixture(scope="module")
+def recorded(job) -> dict:
+    return recordings.load(recordings.of_task(TASK), actor.contract_of(job))
+
+
+@pytest.fixture(scope="module")
+def exported(job, recorded, tmp_path_factory) -> onnx_file.Exported:
+    contract = actor.contract_of(job)
+    folder = tmp_path_factory.mktemp("exported")
+    return onnx_file.write(actor.build(job, contract.inputs), contract, folder, recorded)
+
+
+##
+# The file
+##
+
+
+def test_it_is_one_file_and_a_contract_to_read(exported):
+    folder = exported.onnx.parent
+    assert sorted(file.name for file in folder.iterdir()) == [f"{TASK}.contract.json", f"{TASK}.onnx"]
+    assert contracts.from_json(exported.contract.read_text()) == OnnxPolicy(exported.onnx).contract
+    model = onnx.load(exported.onnx)
+    assert all(not tensor.external_data for tensor in model.graph.initializer)
+    assert [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input] == [[1, 28], [1, 13]]
+
+
+def test_it_computes_what_pytorch_does(exported):
+    figures = exported.figures
+    assert figures["recorded_inputs"] == 1000 and figures["max_error"] <= 1e-5
+    assert figures["fp16"]["in_range"] and figures["fp16"]["max_error"] < 0.1
+
+
+def test_tensorrt_would_take_it(exported):
+    assert operators.objections(exported.figures["opset"], set(exported.figures["operators"])) == []
+    assert operators.objections(23, {"Elu", "Loop"}) == ["operator Loop", "opset 23 (TensorRT 10.3 takes 9 to 20)"]
+
+
+def test_the_released_file_is_the_export_of_the_released_policy(exported, recorded):
+    released, fresh = OnnxPolicy(POLICIES_DIR / f"{TASK}.onnx"), OnnxPolicy(exported.onnx)
+    assert released.contract.checkpoint_sha256 == fresh.contract.checkpoint_sha256 or not np.abs(
+        released(recorded) - fresh(recorded)
+    ).max()
+    with np.load(POLICIES_DIR / f"{TASK}.npz") as file:
+        assert np.abs(released(recorded) - file["actions"]).max() < 1e-5
+
+
+def test_any_number_of_rows_on_request(job, recorded, tmp_path):
+    contract = actor.contract_of(job)
+    done = onnx_file.write(actor.build(job, contract.inputs), contract, tmp_path, recorded, dynamic_batch=True)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(done.onnx))
+    assert session.run(None, {name: rows[:7] for name, rows in recorded.items()})[0].shape == (7, 6)
+
+
+def test_a_graph_that_differs_from_pytorch_is_not_shipped(job, recorded, tmp_path, monkeypatch):
+    contract = actor.contract_of(job)
+    network = actor.build(job, contract.inputs)
+    monkeypatch.setattr(onnx_file, "_torch", lambda *args: np.zeros((1000, 6), np.float32))
+    with pytest.raises(onnx_file.ExportError, match="differs from PyTorch"):
+        onnx_file.write(network, contract, tmp_path, recorded)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_robot_cannot_know_is_not_exported(job):
+    job = prepare("agent.obs_groups.actor=['privileged']")
+    with pytest.raises(ValueError, match=r"privileged.joint_pos cannot be exported"):
+        actor.contract_of(job)
+
+
+##
+# Damage
+##
+
+
+def _change(source: Path, target: Path, change) -> Path:
+    """Write an export whose contract has been changed."""
+    model = onnx.load(source)
+    (entry,) = (item for item in model.metadata_props if item.key == contracts.METADATA_KEY)
+    data = json.loads(entry.value)
+    change(data)
+    entry.value = json.dumps(data)
+    onnx.save(model, target)
+    return target
+
+
+DAMAGES = {
+    "joint order": (lambda data: data["arm"]["joint_names"].reverse(), "arm.joint_names: the policy has"),
+    "scale": (lambda data: data["action"].update(arm_scale=0.2), "arm_scale: the policy has 0.2, alice/robot.py has"),
+    "input size": (lambda data: data["inputs"][0]["terms"].pop(), "its contract says"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_wrong_contract_is_refused(name, exported, tmp_path):
+    change, expected = DAMAGES[name]
+    with pytest.raises(PolicyError, match=expected) as caught:
+        OnnxPolicy(_change(exported.onnx, tmp_path / "p.onnx", change))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_and_one_without_contract_are_refused(exported, tmp_path):
+    half = tmp_path / "half.onnx"
+    half.write_bytes(exported.onnx.read_bytes()[:100_000])
+    with pytest.raises(PolicyError, match=r"half\.onnx is damaged or no ONNX file"):
+        OnnxPolicy(half)
+    model = onnx.load(exported.onnx)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    with pytest.raises(PolicyError, match=r"bare\.onnx holds no contract"):
+        OnnxPolicy(tmp_path / "bare.onnx")
+
+
+MISTAKES = {
+    "evaluate.py": (["--task", TASK, "--checkpoint", "half.onnx"], "half.onnx is damaged or no ONNX file"),
+    "train.py": (["--task", TASK, "--checkpoint", "half.onnx"], "is an exported policy; give the model_<number>.pt"),
+    "build_engine.py": (["--onnx", "half.onnx"], "half.onnx is damaged or no ONNX file"),
+    "benchmark_policy.py": (["--policy", "half.onnx"], "half.onnx is damaged or no ONNX file"),
+    "export_onnx.py": (["--task", TASK, "--checkpoint", "released", "--inputs", "no.npz"], "'no.npz' cannot be read"),
+}
+
+
+@pytest.mark.parametrize("door", MISTAKES)
+def test_mistakes_are_one_line(door, exported, tmp_path):
+    words, expected = MISTAKES[door]
+    (tmp_path / "half.onnx").write_bytes(exported.onnx.read_bytes()[:100_000])
+    command = [sys.executable, str(ROOT / "scripts" / door), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("alice: error:")]
+    assert len(lines) == 1 and expected in lines[0]
+    assert "Traceback" not in done.stderr + done.stdout
+    assert [file.name for file in tmp_path.iterdir()] == ["half.onnx"]
+
+
+##
+# Closed loop
+##
+
+
+@pytest.mark.parametrize("words", [(), ("presets=hobby_servo",)], ids=["ideal servos", "hobby servos"])
+def test_the_robot_side_makes_the_observations_of_the_simulator(words, job, simulate):
+    env = simulate(*words, num_envs=16, play=True)
+    contract = actor.contract_of(job)
+    controller = Controller(contract, 16)
+    term = env.action_manager.get_term("joints")
+    generator = torch.Generator().manual_seed(3)
+    obs, _ = env.reset()
+    for _ in range(200):  # longer than an episode
+        state = transfer_state(env)
+        fresh = (env.episode_length_buf == 0).numpy()
+        controller.begin(fresh, term.targets.numpy()[fresh])
+        inputs = controller.inputs(
+            state.now.measured.joint_pos.numpy(),
+            state.now.ball_pos.numpy(),
+            state.dish_pos.numpy(),
+            state.ball_radius.numpy(),
+        )
+        for item in contract.inputs:
+            np.testing.assert_allclose(inputs[item.name], obs[item.name].numpy(), atol=2e-4, err_msg=item.name)
+        action = 2.4 * torch.rand(16, 6, generator=generator) - 1.2
+        after = controller.targets_after(action.numpy())
+        obs, *_ = env.step(action)
+        alive = (env.episode_length_buf > 0).numpy()
+        np.testing.assert_allclose(after[alive], term.targets.numpy()[alive], atol=1e-5)
+
+
+def test_the_contract_says_what_the_live_managers_do(job, simulate):
+    env = simulate(play=True)
+    contract, manager = actor.contract_of(job), env.observation_manager
+    for item in contract.inputs:
+        assert [term.name for term in item.terms] == manager.active_terms[item.name]
+        assert [(term.size,) for term in item.terms] == manager.group_obs_term_dim[item.name]
+    assert len(contract.action.names) == env.action_manager.total_action_dim
+    assert contract.arm.control_rate_hz == round(1 / env.step_dt)
+    assert list(contract.arm.joint_names) == list(env.scene["robot"].joint_names) == list(robot.JOINT_NAMES)
+
+
+def test_the_exported_policy_transfers_balls(exported, tmp_path):
+    flags = ["--task", TASK, "--checkpoint", str(exported.onnx), "--episodes", "64", "--seed", "99", "--json", "a.json"]
+    command = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), *flags, "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert report["success"]["rate"] >= 0.9
+    assert report["checkpoint"] == f"{TASK}.onnx"
