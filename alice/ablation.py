@@ -48,7 +48,6 @@ class Variant:
 
 VARIANTS: tuple[Variant, ...] = (
     Variant("baseline", "baseline"),
-    Variant("staged_curriculum", "curriculum", ("--phase", "auto")),
     Variant("no_curriculum", "curriculum", ("env.curriculum=none",)),
     Variant("no_start_bank", "start bank", BANK_OFF),
     Variant("rent_reward", "reward", ("env.rewards=rent", "env.curriculum=none")),
@@ -56,7 +55,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("randomized_from_start", "randomization", ("--domain_rand",), audits=("clean", "domain_rand")),
     Variant("randomized_after", "randomization", then=("--domain_rand",), audits=("clean", "domain_rand")),
 )
-"""The baseline is the task as it is: progress rewards, start bank, continuous gripper, simple schedule."""
+"""The baseline is the task as it is: staged curriculum, progress rewards, start bank, continuous gripper."""
 
 NAMES = tuple(variant.name for variant in VARIANTS)
 

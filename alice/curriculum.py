@@ -189,7 +189,7 @@ class Curriculum:
 
 
 def select_phase(words: list[str], phase: str | None) -> list[str]:
-    """Return the ``name=value`` overrides that put an environment under the staged curriculum.
+    """Return the ``name=value`` overrides that put the curriculum at a phase.
 
     Args:
         words: Overrides so far; those of another phase are dropped.
@@ -197,6 +197,5 @@ def select_phase(words: list[str], phase: str | None) -> list[str]:
     """
     if phase is None:
         return words
-    ours = {"env.curriculum": "staged", "env.curriculum.stage.params.phase": phase}
-    kept = [word for word in words if word.partition("=")[0] not in ours]
-    return kept + [f"{name}={value}" for name, value in ours.items()]
+    ours = "env.curriculum.stage.params.phase"
+    return [*(word for word in words if word.partition("=")[0] != ours), f"{ours}={phase}"]

@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
     parser = usage.DoorParser(prog="ablate.py", description="Train and audit variants of the task.")
     parser.add_argument("--variants", nargs="+", choices=ablation.NAMES, default=list(ablation.NAMES))
     parser.add_argument("--seeds", nargs="+", type=usage.seed, default=[1, 2, 3])
-    parser.add_argument("--iterations", type=usage.positive, default=250, help="policy updates of a training")
+    parser.add_argument("--iterations", type=usage.positive, default=200, help="policy updates of a training")
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="home starts of an audit")
     parser.add_argument("--jobs", type=usage.positive, default=1, help="trainings at a time, each on its own cores")
     parser.add_argument("--output", default="logs", metavar="FOLDER", help="where table and plot go")

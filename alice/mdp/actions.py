@@ -125,7 +125,8 @@ class JointTargetAction(ActionTerm):
         self.targets[env_ids] = targets
         self.driven[env_ids] = targets
         if self._servos is not None:
-            self._servos.reset(env_ids, self._angles(targets), self.servo_share)
+            is_bad = torch.rand(len(env_ids), 1, device=self.device) >= self.cfg.ideal_servo_share
+            self._servos.reset(env_ids, self._angles(targets), self.servo_share * is_bad)
 
     def reset(self, env_ids=None) -> None:
         """Forget the last action. The targets are the reset event's business (:meth:`set_targets`)."""
@@ -148,3 +149,5 @@ class JointTargetActionCfg(ActionTermCfg):
     """Largest change of a finger target per control step [m]."""
     servo: ServoRanges | None = None
     """How bad the servos are; None for ideal ones."""
+    ideal_servo_share: float = 0.0
+    """Share of the episodes whose servos are ideal all the same, in [0, 1]."""

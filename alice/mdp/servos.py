@@ -60,15 +60,15 @@ class ServoModel:
         self.delay = torch.zeros(count, 1, device=device)
         self.offset, self.gain, self.backlash = zeros.clone(), zeros + 1.0, zeros.clone()
         self._command, self._link = zeros.clone(), zeros.clone()
-        self._share = 1.0
+        self._share = torch.ones(count, 1, device=device)
 
-    def reset(self, env_ids: torch.Tensor, targets: torch.Tensor, share: float = 1.0) -> None:
+    def reset(self, env_ids: torch.Tensor, targets: torch.Tensor, share: float | torch.Tensor = 1.0) -> None:
         """Draw new servos and let them stand at their targets.
 
         Args:
             env_ids: Arms, (K,) long.
             targets: Servo targets, (K, S) [rad].
-            share: How much of each range is used, in [0, 1]; 0 is an ideal servo.
+            share: How much of each range is used, a number or (K, 1), in [0, 1]; 0 is an ideal servo.
         """
         ranges, count, device = self._ranges, len(env_ids), targets.device
         low, high = ranges.delay
@@ -77,7 +77,7 @@ class ServoModel:
         self.gain[env_ids] = 1.0 + share * ranges.gain * _symmetric(targets)
         low, high = ranges.backlash
         self.backlash[env_ids] = share * (low + (high - low) * torch.rand_like(targets))
-        self._share = share
+        self._share[env_ids] = torch.as_tensor(share, dtype=targets.dtype, device=device).expand(count, 1)
         self._history[:, env_ids] = targets
         self._command[env_ids] = targets
         self._link[env_ids] = self.gain[env_ids] * targets + self.offset[env_ids]

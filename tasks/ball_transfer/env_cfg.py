@@ -15,7 +15,7 @@ from isaaclab_tasks.utils import PresetCfg
 
 from alice import robot
 from alice.assets import STARTS_FILE
-from alice.curriculum import EARLY_WEIGHTS, LATE_WEIGHTS, MIXED_STARTS
+from alice.curriculum import EARLY_WEIGHTS, MIXED_STARTS
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 
 from .historic_rewards_cfg import AuditRewardsCfg
@@ -28,8 +28,9 @@ WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
 MIN_SEPARATION = 0.08
 """Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
 
-LATE_WEIGHTS_STEP = 2400
-"""Control step of the training after which release and success pay more: 1.2 million steps of 512 environments."""
+
+IDEAL_SERVO_SHARE = 0.2
+"""Share of the training episodes with ideal servos: their delay of zero lies outside of the servos' ranges."""
 
 TRUE_ARM = {"arm": "true"}
 
@@ -52,7 +53,9 @@ class SevenActionsCfg:
 class HobbyServoActionsCfg:
     """Six numbers through servos that are late, coarse, loose and badly zeroed."""
 
-    joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(servo=HOBBY_SERVO)
+    joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(
+        servo=HOBBY_SERVO, ideal_servo_share=IDEAL_SERVO_SHARE
+    )
 
 
 @configclass
@@ -215,21 +218,11 @@ class TerminationsCfg:
     )
 
 
-def _later(name: str) -> CurrTerm:
-    """Return the term that gives a reward its late weight."""
-    weight = LATE_WEIGHTS[name] * robot.CONTROL_RATE_HZ
-    return CurrTerm(
-        func="isaaclab.envs.mdp:modify_reward_weight",
-        params={"term_name": name, "weight": weight, "num_steps": LATE_WEIGHTS_STEP},
-    )
-
-
 @configclass
 class CurriculumCfg:
-    """Letting go is worth more once the ball is usually carried."""
+    """The stages of :mod:`alice.curriculum`, moved through by success; ``--phase NAME`` stays at one."""
 
-    release = _later("release")
-    success = _later("success")
+    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
 
 
 @configclass
@@ -238,19 +231,11 @@ class NoCurriculumCfg:
 
 
 @configclass
-class StagedCurriculumCfg:
-    """The stages of :mod:`alice.curriculum`, moved through by success: ``--phase auto``."""
-
-    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
-
-
-@configclass
 class CurriculumPresetsCfg(PresetCfg):
-    """``env.curriculum=staged`` selects the stages, ``--phase`` does it; ``env.curriculum=none`` selects nothing."""
+    """``env.curriculum=none`` selects a training without stages."""
 
     default: CurriculumCfg = CurriculumCfg()
     none: NoCurriculumCfg = NoCurriculumCfg()
-    staged: StagedCurriculumCfg = StagedCurriculumCfg()
 
 
 @configclass
@@ -267,7 +252,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         Actor: ``policy``, the documented 28 numbers, and ``command_state``, joint targets and last action. Critic:
         ``privileged``, the 28 numbers without the errors of the servos, and ``command_state``.
     Randomizations:
-        Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job.
+        Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
+        stages of :mod:`alice.curriculum` widen the workspace.
         ``presets=domain_rand``: physics, servos, ball and table as well
         (:mod:`alice.tasks.ball_transfer.randomization_cfg`).
     Success conditions:
@@ -296,4 +282,5 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         """Start every episode from home, as the audit does, without a curriculum."""
         super().play_mode()
         self.curriculum = None
+        self.actions.joints.ideal_servo_share = 0.0
         self.events.reset_transfer.params["shares"] = {"home": 1.0}

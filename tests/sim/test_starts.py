@@ -10,7 +10,8 @@ from alice.mdp.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
 
 ENDLESS = ("env.scene.ball=domain_rand",)
-CASES = [((), 252), (("physics=newton_mjwarp",), 21)]
+# Newton's contacts are softer than those that settled the states, and it is slow: fewer of them, and one may slip.
+CASES = [((), 252, 0.98), (("physics=newton_mjwarp",), 21, 0.95)]
 
 
 def _begin(env, kind: str) -> torch.Tensor:
@@ -25,8 +26,8 @@ def _begin(env, kind: str) -> torch.Tensor:
     return action
 
 
-@pytest.mark.parametrize(("words", "count"), CASES, ids=["ovphysx", "newton"])
-def test_states_of_the_bank_stay_as_they_are(words, count, simulate):
+@pytest.mark.parametrize(("words", "count", "share"), CASES, ids=["ovphysx", "newton"])
+def test_states_of_the_bank_stay_as_they_are(words, count, share, simulate):
     env = simulate(*words, *ENDLESS, num_envs=count, endless=True)
     for kind in START_KINDS[1:]:
         action = _begin(env, kind)
@@ -36,7 +37,7 @@ def test_states_of_the_bank_stay_as_they_are(words, count, simulate):
         now = transfer_state(env).now
         moved = (now.ball_pos - begun).norm(dim=-1)
         kept = (moved < 0.005) & (now.true.is_pinched == (kind in ("in_hand", "above_dish")))
-        assert kept.float().mean() >= 0.98, (kind, kept.float().mean(), moved.max())
+        assert kept.float().mean() >= share, (kind, kept.float().mean(), moved.max())
 
 
 def test_the_builder_finds_states_of_every_kind(simulate):

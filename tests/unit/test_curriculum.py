@@ -122,10 +122,9 @@ def test_state_of_another_version_is_refused(small):
 
 
 def test_select_phase_replaces_a_phase_and_keeps_the_rest():
-    words = ["physics=ovphysx", "env.curriculum=staged", "env.curriculum.stage.params.phase=auto"]
+    words = ["physics=ovphysx", "env.curriculum.stage.params.phase=auto"]
     assert curriculum.select_phase(words, None) == words
     assert curriculum.select_phase(words, "lift") == [
         "physics=ovphysx",
-        "env.curriculum=staged",
         "env.curriculum.stage.params.phase=lift",
     ]
