@@ -23,7 +23,7 @@ def small() -> Curriculum:
 
 def test_stages_are_the_five_of_the_job_in_order():
     assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release")
-    assert all(stage.measured in outcome.STAGES for stage in curriculum.STAGES)
+    assert all(set(stage.measured) <= set(outcome.STAGES) for stage in curriculum.STAGES)
 
 
 def test_every_stage_is_sound():
@@ -54,18 +54,26 @@ def test_a_full_window_of_success_promotes_by_one_stage(small):
 
 
 def test_the_threshold_itself_promotes_and_one_less_does_not():
-    stages = (Stage("a", "reached", 0.6, 0.0, {}, {}, 1, 0), Stage("b", "success", 1.01, 0.3, {}, {}, 1, 1))
+    stages = (Stage("a", ("reached",), 0.6, 0.0, {}, {}, 1, 0), Stage("b", ("success",), 1.01, 0.3, {}, {}, 1, 1))
     for good, expected in ((6, "b"), (5, "a")):
         found = Curriculum(window=10, stages=stages)
         found.add(episodes(None, 10 - good) + episodes("reached", good))
         assert found.stage.name == expected
 
 
+def test_any_of_the_measured_stages_counts():
+    mixed = [(True, True, True, True, False, False), (True, True, False, False, True, False), (True,) + (False,) * 5]
+    found = Curriculum("transport", window=10)
+    found.add(mixed)
+    assert found.rate(("carried",)) == pytest.approx(1 / 3)
+    assert found.rate(("carried", "released")) == pytest.approx(2 / 3)
+
+
 def test_the_window_slides(small):
     small.add(episodes(None, 10))
-    assert small.rate("reached") == 0
+    assert small.rate(("reached",)) == 0
     small.add(episodes("reached", 5))
-    assert small.rate("reached") == 0.5
+    assert small.rate(("reached",)) == 0.5
     small.add(episodes("reached", 1))
     assert small.stage.name == "grasp"
 
@@ -91,7 +99,7 @@ def test_a_named_phase_stays(small):
     assert not fixed.add(episodes("success", 100))
     assert not fixed.add(episodes(None, 100))
     assert fixed.stage.name == "lift"
-    assert fixed.rate("success") == 0
+    assert fixed.rate(("success",)) == 0
 
 
 def test_unknown_phase_names_the_options():
@@ -105,7 +113,7 @@ def test_state_survives_json(small):
     again = Curriculum(window=10)
     again.load_state_dict(json.loads(json.dumps(small.state_dict())))
     assert again.stage.name == "grasp"
-    assert again.rate("pinched") == 1.0 and again.fill == 0.7
+    assert again.rate(("pinched",)) == 1.0 and again.fill == 0.7
     assert again.add(episodes("pinched", 3)) and again.stage.name == "lift"
 
 

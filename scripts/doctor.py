@@ -1,0 +1,59 @@
+"""Look at this machine, or at a training that does not get anywhere.
+
+./isaaclab.sh -p scripts/doctor.py
+./isaaclab.sh -p scripts/doctor.py --run logs/rsl_rl/ball_transfer/<run>
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alice import diagnosis, launch, machine, usage
+
+STATE_CHECKPOINT_MB = 1.4
+"""Size of a checkpoint of the state task, optimizer included."""
+
+
+def main(argv: list[str]) -> int:
+    """Check the command line and print what is found; the exit code is 1 if anything is wrong."""
+    parser = usage.DoorParser(prog="doctor.py", description="Look at this machine or at a training.")
+    parser.add_argument("--run", metavar="FOLDER", help="run folder of a training")
+    parser.add_argument("--checkpoints", type=usage.positive, default=10, help="how many will be kept; default 10")
+    parser.add_argument("--no_render", action="store_true", help="do not render a frame, which takes half a minute")
+    args, words = usage.parse(parser, argv)
+    usage.refuse_unknown(words, parser)
+    return look_at_run(Path(args.run)) if args.run else look_at_machine(args.checkpoints, not args.no_render)
+
+
+def look_at_run(folder: Path) -> int:
+    """Print stage rates, the stuck stage and its likely causes."""
+    if not folder.is_dir():
+        raise usage.UsageError(f"--run {str(folder)!r} is no folder; give logs/rsl_rl/<experiment>/<run>")
+    run = diagnosis.read(folder)
+    print(f"{folder.name}: {run.iterations} iterations")
+    print("  " + "  ".join(f"{stage} {rate:.1%}" for stage, rate in run.rates.items()))
+    stuck, causes = diagnosis.stuck_stage(run), diagnosis.causes(run)
+    print(f"stuck at: {stuck or 'nothing'}")
+    for number, cause in enumerate(causes, 1):
+        print(f"{number}. {cause.name}\n   evidence: {cause.evidence}\n   remedy: {cause.remedy}")
+    if stuck and not causes:
+        print("no known cause fits; look at a film: scripts/play.py --checkpoint RUN --video film.mp4")
+    return 1 if stuck or causes else 0
+
+
+def look_at_machine(checkpoints: int, render: bool) -> int:
+    """Print what was found on this machine."""
+    findings = machine.look(Path("logs"), checkpoints * STATE_CHECKPOINT_MB)
+    for finding in findings:
+        print(f"{finding.level:<8s} {finding.name}: {finding.text}", flush=True)
+    if render and all(finding.level != "problem" for finding in findings):
+        from alice.evaluation import render_check
+
+        finding = render_check.look(launch.resolve_task("Alice-Ball-Transfer"))
+        findings.append(finding)
+        print(f"{finding.level:<8s} {finding.name}: {finding.text}")
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+if __name__ == "__main__":
+    usage.run(main)
