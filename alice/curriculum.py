@@ -47,6 +47,7 @@ away from balls before it has ever reached one: reaching then fell from 20 % to 
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
+_LETTING_GO = {"home": 0.4, "pregrasp": 0.1, "in_hand": 0.1, "above_dish": 0.2, "in_dish": 0.2}
 _MOSTLY_HELD = {**MIXED_STARTS, "pregrasp": 0.2, "in_dish": 0.05}
 
 STAGES: tuple[Stage, ...] = (
@@ -98,7 +99,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=1.01,
         demote_below=0.2,
         weights=LATE_WEIGHTS,
-        starts=MIXED_STARTS,
+        starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,
     ),

@@ -22,6 +22,9 @@ WATCHING_STEPS = 4
 MAX_ROUNDS = 120
 """Rounds after which the search for states is given up."""
 
+RETREAT = 0.07
+"""How far above the dish the hand may be [m]: some states are a moment before success, which begins at 5 cm."""
+
 PREGRASP, IN_HAND, ABOVE_DISH, IN_DISH = range(1, len(START_KINDS))
 
 
@@ -139,7 +142,7 @@ def propose_arm(kind: int, ball: torch.Tensor, radius: torch.Tensor) -> tuple[to
     chance, opening, turn = torch.rand(3, len(ball), device=ball.device)
     point = ball.clone()
     if kind in (PREGRASP, IN_DISH):
-        point[:, 2] += (0.06 if kind == PREGRASP else 0.03) * chance
+        point[:, 2] += (0.06 if kind == PREGRASP else RETREAT) * chance
     # The finger tips end below the tool and must stay above what the ball lies on.
     ground = DISH.floor_thickness if kind == IN_DISH else 0.0
     point[:, 2].clamp_(min=ground + robot.TOOL_TO_TIP + 0.0015)

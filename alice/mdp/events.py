@@ -191,7 +191,7 @@ def _open_some_grippers(targets: torch.Tensor, kind: torch.Tensor) -> None:
         targets: Joint targets, (K, 7) [rad, m]; changed in place.
         kind: Index into :data:`START_KINDS`, (K,).
     """
-    opening = 2.0 * SQUEEZE * torch.rand(len(kind), 1, device=targets.device)
+    opening = 3.0 * SQUEEZE * torch.rand(len(kind), 1, device=targets.device)
     above = (kind == START_KINDS.index("above_dish")).unsqueeze(-1)
     targets[:, 5:] = (targets[:, 5:] + torch.where(above, opening, 0.0)).clamp(max=robot.FINGER_TRAVEL)
 
