@@ -29,6 +29,12 @@ MIN_SEPARATION = 0.08
 """Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
 
 
+AUDIT_EPISODE_S = 8.0
+"""Time for a transfer [s]."""
+TRAINING_EPISODE_S = 4.0
+"""Length of a training episode [s], twice what a transfer takes. A policy that has stopped getting on, with the ball held
+over the dish, begins anew the sooner; time-outs are bootstrapped, so that it does not learn to hurry."""
+
 IDEAL_SERVO_SHARE = 0.2
 """Share of the training episodes with ideal servos: their delay of zero lies outside of the servos' ranges."""
 
@@ -272,7 +278,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
 
     def __post_init__(self):
         self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
-        self.episode_length_s = 8.0
+        self.episode_length_s = TRAINING_EPISODE_S
         self.sim.dt = 1.0 / robot.PHYSICS_RATE_HZ
         self.sim.render_interval = self.decimation
         self.sim.physics = PhysicsCfg()
@@ -281,6 +287,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     def play_mode(self) -> None:
         """Start every episode from home, as the audit does, without a curriculum."""
         super().play_mode()
+        self.episode_length_s = AUDIT_EPISODE_S
         self.curriculum = None
         self.actions.joints.ideal_servo_share = 0.0
         self.events.reset_transfer.params["shares"] = {"home": 1.0}
