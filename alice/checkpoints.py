@@ -98,13 +98,14 @@ def _released(task: str) -> Path:
     return path
 
 
-def latest_run(task: str) -> Path:
-    """Return the newest run of a task that has a checkpoint; raise :class:`UsageError` if there is none."""
+def latest_run(task: str | None) -> Path:
+    """Return the newest run that has a checkpoint, of a task or of any; raise :class:`UsageError` if there is none."""
     manifests = sorted(LOG_ROOT.glob("*/*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     for manifest in manifests:
-        if newest_in(manifest.parent) and f'"{task}"' in manifest.read_text(encoding="utf-8"):
+        is_wanted = task is None or f'"{task}"' in manifest.read_text(encoding="utf-8")
+        if newest_in(manifest.parent) and is_wanted:
             return manifest.parent
-    raise UsageError(f"--checkpoint latest: no run of {task} with a checkpoint below {LOG_ROOT}; train first")
+    raise UsageError(f"latest: no run of {task or 'any task'} with a checkpoint below {LOG_ROOT}; train first")
 
 
 def _check_kind(path: Path) -> None:

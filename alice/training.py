@@ -63,8 +63,8 @@ def find_resume(name: str, task: str | None) -> Resume:
     """Return the run behind ``--resume``: a run folder, whose newest sound checkpoint counts, or a checkpoint in one.
 
     Args:
-        name: What the user gave; ``latest`` is the newest run of the task.
-        task: What the user gave with ``--task``.
+        name: What the user gave; ``latest`` is the newest run of the task, or of all tasks.
+        task: What the user gave with ``--task``, None for any.
 
     Raises:
         UsageError: If there is no such run, or it cannot be gone on with.
@@ -73,7 +73,7 @@ def find_resume(name: str, task: str | None) -> Resume:
         raise UsageError(
             "--resume released: it holds weights alone; start a new run from it with --checkpoint released"
         )
-    path = checkpoints.latest_run(launch.resolve_task(task)) if name == "latest" else Path(name)
+    path = checkpoints.latest_run(task and launch.resolve_task(task)) if name == "latest" else Path(name)
     if path.is_dir():
         file, content = checkpoints.newest_sound(path)
     else:

@@ -32,8 +32,8 @@ MIN_SEPARATION = 0.08
 AUDIT_EPISODE_S = 8.0
 """Time for a transfer [s]."""
 TRAINING_EPISODE_S = 4.0
-"""Length of a training episode [s], twice what a transfer takes. A policy that has stopped getting on, with the ball held
-over the dish, begins anew the sooner; time-outs are bootstrapped, so that it does not learn to hurry."""
+"""Length of a training episode [s], twice what a transfer takes. A policy that has stopped getting on, with the ball
+held over the dish, begins anew the sooner; time-outs are bootstrapped, so that it does not learn to hurry."""
 
 IDEAL_SERVO_SHARE = 0.2
 """Share of the training episodes with ideal servos: their delay of zero lies outside of the servos' ranges."""

@@ -77,3 +77,17 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
     with pytest.raises(UsageError, match="holds more than weights"):
         checkpoints.load(file)
     assert not mark.exists()
+
+
+def test_the_latest_run_is_of_the_task_or_of_any(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no run of any task"):
+        checkpoints.latest_run(None)
+    for age, task in enumerate(("Alice-B", "Alice-A")):
+        folder = tmp_path / checkpoints.LOG_ROOT / "x" / task
+        folder.mkdir(parents=True)
+        save(folder, 1)
+        (folder / "run.json").write_text(f'{{"task": "{task}"}}')
+        os.utime(folder / "run.json", (1000 - age, 1000 - age))
+    assert checkpoints.latest_run(None).name == "Alice-B"
+    assert checkpoints.latest_run("Alice-A").name == "Alice-A"
