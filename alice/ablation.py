@@ -185,15 +185,11 @@ def collect(cells: list[Cell]) -> list[dict[str, Any]]:
         for world in ("clean", "domain_rand"):
             file = folder / f"audit_{world}.json"
             audit = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+            row |= {"episodes": audit["episodes"]} if audit else {}
             row |= {f"{world}_success": audit and audit["success"]["rate"]}
             row |= {f"{world}_lifted": audit and audit["stages"]["lifted"]}
-        rows.append({"episodes": audit_episodes(folder), **row})
+        rows.append(row)
     return rows
-
-
-def audit_episodes(folder: Path) -> int:
-    """Return the number of home starts of a run's audit in the clean world."""
-    return json.loads((folder / "audit_clean.json").read_text(encoding="utf-8"))["episodes"]
 
 
 def success_curve(cell: Cell) -> list[tuple[int, float]]:

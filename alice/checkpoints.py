@@ -142,3 +142,25 @@ def load(path: Path) -> dict[str, Any]:
         keys = f"has keys {sorted(map(str, content))[:5]}" if isinstance(content, dict) else "is no dictionary"
         raise UsageError(f"{str(path)!r} {keys}, need one of {list(POLICY_KEYS)}; {remedy}")
     return content
+
+
+def fill(network: Any, weights: dict[str, Any], path: Path, task: str) -> None:
+    """Give a network the weights of a checkpoint.
+
+    Args:
+        network: PyTorch module.
+        weights: Its state.
+        path: File that the weights come from, for the message.
+        task: Task id, for the message.
+
+    Raises:
+        UsageError: If the weights are of another network.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
+        raise UsageError(
+            f"{path.name} does not fit {task} ({reason} …); give the overrides it was trained with, see"
+            " params/alice.json of its run"
+        ) from error

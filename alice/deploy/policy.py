@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from alice import contract as contracts
-from alice.contract import Contract, ContractError, VectorInput
+from alice.contract import Contract, ContractError
 
 
 class PolicyError(ValueError):
@@ -198,7 +198,7 @@ def fitting_contract(text: str, name: str) -> Contract:
 def _compare_inputs(contract: Contract, session, name: str) -> None:
     """Raise :class:`PolicyError` if the network takes other inputs than its contract says."""
     theirs = {item.name: list(item.shape) for item in session.get_inputs()}
-    ours = {item.name: _shape(item) for item in contract.inputs}
+    ours = {item.name: [1, item.size] for item in contract.inputs}
     agree = theirs.keys() == ours.keys() and all(theirs[key][1:] == ours[key][1:] for key in ours)
     outputs = [item.name for item in session.get_outputs()]
     if not agree or outputs != [contract.output]:
@@ -206,8 +206,3 @@ def _compare_inputs(contract: Contract, session, name: str) -> None:
             f"{name}: the network takes {theirs} and gives {outputs}, its contract says {ours} and"
             f" {[contract.output]!r}; export it again"
         )
-
-
-def _shape(item: VectorInput) -> list[int]:
-    """Return the shape that an input should have."""
-    return [1, item.size]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from alice import checkpoints
 from alice.evaluation.deployed import DeployedPolicy
 from alice.launch import Job
 from alice.usage import UsageError
@@ -89,15 +90,8 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
     with _quiet():
         runner = create_rsl_rl_runner(env, agent_cfg, log_dir=None)
     policy = runner.get_inference_policy(device=job.device)
-    weights: dict[str, Any] = job.weights.get("student_state_dict") or job.weights.get("actor_state_dict")
-    try:
-        policy.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
-        raise UsageError(
-            f"{job.checkpoint.name} does not fit {job.task} ({reason} …); give the overrides it was trained with, see"
-            " params/alice.json of its run"
-        ) from error
+    weights = job.weights.get("student_state_dict") or job.weights.get("actor_state_dict")
+    checkpoints.fill(policy, weights, job.checkpoint, job.task)
     return policy
 
 

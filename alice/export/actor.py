@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from alice import __version__, contract, provenance
+from alice import __version__, checkpoints, contract, provenance
 from alice.contract import TERMS, Contract, VectorInput
 from alice.launch import Job
 from alice.usage import UsageError
@@ -96,12 +96,5 @@ def build(job: Job, inputs: tuple[VectorInput, ...]) -> Actor:
     example = TensorDict({item.name: torch.zeros(1, item.size) for item in inputs}, batch_size=[1])
     groups = {role: [item.name for item in inputs]}
     model = model_class(example, groups, role, len(contract.Action().names), **model_cfg)
-    try:
-        model.load_state_dict(job.weights[f"{role}_state_dict"])
-    except RuntimeError as error:
-        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
-        raise UsageError(
-            f"{job.checkpoint.name} does not fit {job.task} ({reason} …); give the overrides it was trained with, see"
-            " params/alice.json of its run"
-        ) from error
+    checkpoints.fill(model, job.weights[f"{role}_state_dict"], job.checkpoint, job.task)
     return Actor(model.eval()).eval()

@@ -136,7 +136,7 @@ def _per_episode(func: str, asset: str, **params) -> EventTerm:
 
 
 REDRAW = 160
-"""Control steps between two draws of an environment, one full episode: writing masses and gains takes time."""
+"""Control steps between two draws of an environment, an audit's episode: writing masses and gains takes time."""
 
 
 @configclass

@@ -35,6 +35,8 @@ class Simulator:
         """
         import gymnasium
 
+        from alice import start_states
+
         key = (words, task, num_envs, seed, play, endless)
         if key != self._key:
             self.close()
@@ -43,9 +45,7 @@ class Simulator:
             launch.settle_physics(env_cfg)
             env_cfg.sim.device, env_cfg.scene.num_envs, env_cfg.seed = "cpu", num_envs, seed
             if endless:
-                env_cfg.episode_length_s = 1000.0
-                env_cfg.terminations.success = None
-                env_cfg.terminations.ball_lost.params.update(min_radius=-1.0, max_radius=99.0, min_height=-99.0)
+                start_states.make_endless(env_cfg)
             self._env, self._key = gymnasium.make(task, cfg=env_cfg), key
         self._env.reset()
         return self._env.unwrapped
