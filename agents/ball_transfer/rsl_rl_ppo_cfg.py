@@ -12,7 +12,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
 
     seed = 1
     num_steps_per_env = 24
-    max_iterations = 250
+    max_iterations = 300
     save_interval = 50
     experiment_name = "ball_transfer"
     obs_groups = {"actor": ["policy", "command_state"], "critic": ["privileged", "command_state"]}
