@@ -81,11 +81,10 @@ STAGES: tuple[Stage, ...] = (
         spread=1.0,
         randomization=0.25,
     ),
-    # Letting go is learned in the last stage, where it pays; a policy that waits for it here may carry for ever. It
-    # counts as well, since some policies that succeed let go on the way and let the ball fly the last bit.
+    # Letting go is learned in the last stage, where it pays; a policy that waits for it here may carry for ever.
     Stage(
         name="transport",
-        measured=("carried", "released"),
+        measured=("carried",),
         promote_at=0.75,
         demote_below=0.2,
         weights=EARLY_WEIGHTS,

@@ -106,6 +106,7 @@ class TransferState:
         self.last_length = torch.zeros(n, dtype=torch.long, device=device)
         """Its length, (N,) [control steps]."""
         self._hold = torch.zeros(n, dtype=torch.long, device=device)
+        self._is_brought = torch.zeros_like(self.is_home_start)
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
         self._finished_stage = torch.zeros(HISTORY, dtype=torch.long, device=device)
         self.finished_count = 0
@@ -130,6 +131,7 @@ class TransferState:
             self._advance()
         elif self._dirty:
             self._read()
+            self._is_brought |= self.now.is_over_dish & (self._env.episode_length_buf == 0)
             self.potentials = self._potentials(self.now)
             self.progress = {name: torch.zeros_like(value) for name, value in self.potentials.items()}
         self._dirty = False
@@ -227,6 +229,7 @@ class TransferState:
         new = events & ~self.stages
         self.stage_steps = torch.where(new, self._env.episode_length_buf.unsqueeze(-1), self.stage_steps)
         self.stages |= events
+        self._is_brought |= events[:, outcome.STAGES.index("carried")]
         potentials = self._potentials(now)
         self.progress = {name: value - self.potentials[name] for name, value in potentials.items()}
         self.potentials = potentials
@@ -234,7 +237,8 @@ class TransferState:
     def _potentials(self, now: Snapshot) -> dict[str, torch.Tensor]:
         """Return how far each part of the job is, (N,) in [0, 1] each.
 
-        All but ``release`` are 1 while the ball is over the dish, held or not, so that letting go there costs nothing.
+        All but ``release`` are 1 while a ball that was carried there is over the dish, held or not, so that letting go
+        there costs nothing. A ball that was thrown there counts as let go.
         """
         radius = self.ball_radius
         near = now.tool_ball_distance
@@ -249,7 +253,7 @@ class TransferState:
         transport = 0.5 * geometry.tanh_kernel(far, 0.15) + 0.5 * geometry.tanh_kernel(far, 0.04)
         opened = ((now.true.gap - 2 * radius) / 0.008).clamp(0.0, 1.0)
         away = ((near - 0.01) / outcome.CLEAR_DISTANCE).clamp(0.0, 1.0)
-        done = now.is_over_dish
+        done = now.is_over_dish & self._is_brought
         return {
             "reach": torch.where(done, 1.0, reach),
             "grasp": torch.where(done, 1.0, pinched),
@@ -280,6 +284,7 @@ class TransferState:
         self.stage_steps[env_ids] = 0
         self.max_height[env_ids] = 0.0
         self._hold[env_ids] = 0
+        self._is_brought[env_ids] = False
         self._dirty = True
 
     def begin_stage(self) -> None:
