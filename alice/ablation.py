@@ -1,7 +1,8 @@
 """Trains and audits variants of the task one after another: what each choice of the design is worth.
 
-All that is known of a run lies in its folder, ``logs/rsl_rl/ablation/<time>_<variant>_s<seed>``. Whatever stops an
-ablation, the same command goes on: complete runs are read, begun ones resumed, missing ones started.
+What a finished run showed is a small file in the output folder, ``ablation/<variant>_s<seed>.json``: figures and curve.
+Whatever stops an ablation, the same command goes on, also on another machine: what has such a file is done, a run that
+has a folder in ``logs/rsl_rl/ablation`` is resumed, the others are started.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from alice import checkpoints, training
+from alice import checkpoints, provenance, training
 from alice.provenance import ROOT
 
 TASK = "Alice-Ball-Transfer"
@@ -82,11 +83,12 @@ class CommandFailed(RuntimeError):
     """A training or an audit left with an error; its log tells why."""
 
 
-def run(cells: list[Cell], jobs: int, episodes: int, tell=print) -> list[Cell]:
+def run(cells: list[Cell], output: Path, jobs: int, episodes: int, tell=print) -> list[Cell]:
     """Train and audit what is missing.
 
     Args:
         cells: What to have in the end.
+        output: Folder of the results.
         jobs: Number of cells at a time; with more than one, each has its share of the processor's cores.
         episodes: Home starts of an audit.
         tell: Takes a line of text whenever something begins or ends.
@@ -103,7 +105,9 @@ def run(cells: list[Cell], jobs: int, episodes: int, tell=print) -> list[Cell]:
     def work(cell: Cell) -> None:
         place = places.get()
         try:
-            _complete(cell, episodes, place, tell)
+            if not is_done(cell, output):
+                _complete(cell, episodes, place, tell)
+                _keep(cell, output)
         except CommandFailed as error:
             tell(str(error))
             failed.append(cell)
@@ -170,26 +174,49 @@ def _call(door: str, words: list[str], name: str, cores: list[int], tell) -> Non
 ##
 
 
-def collect(cells: list[Cell]) -> list[dict[str, Any]]:
-    """Return a row of figures for each cell that has been audited."""
-    rows = []
-    for cell in cells:
-        folder = find(cell.parts[-1][0])
-        if folder is None or not all((folder / f"audit_{world}.json").is_file() for world in cell.variant.audits):
-            continue
-        curve = success_curve(cell)
-        good = next((steps for steps, rate in curve if rate >= GOOD), None)
-        record = json.loads((folder / training.RECORD).read_text(encoding="utf-8"))
-        row = {"question": cell.variant.question, "variant": cell.variant.name, "seed": cell.seed}
-        row |= {"commit": (record["git_commit"] or "")[:7], "env_steps": curve[-1][0], "env_steps_to_90": good}
-        for world in ("clean", "domain_rand"):
-            file = folder / f"audit_{world}.json"
-            audit = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-            row |= {"episodes": audit["episodes"]} if audit else {}
-            row |= {f"{world}_success": audit and audit["success"]["rate"]}
-            row |= {f"{world}_lifted": audit and audit["stages"]["lifted"]}
-        rows.append(row)
-    return rows
+def result_file(cell: Cell, output: Path) -> Path:
+    """Return the file that keeps what a cell showed."""
+    return output / EXPERIMENT / f"{cell.parts[-1][0]}.json"
+
+
+def is_done(cell: Cell, output: Path) -> bool:
+    """Whether a cell has been trained for as long as asked, and audited."""
+    file = result_file(cell, output)
+    return file.is_file() and json.loads(file.read_text(encoding="utf-8"))["iterations"] == cell.iterations
+
+
+def _keep(cell: Cell, output: Path) -> None:
+    """Write what a trained and audited cell showed into the output folder."""
+    folder = find(cell.parts[-1][0])
+    curve = success_curve(cell)
+    good = next((steps for steps, rate in curve if rate >= GOOD), None)
+    record = json.loads((folder / training.RECORD).read_text(encoding="utf-8"))
+    row = {"question": cell.variant.question, "variant": cell.variant.name, "seed": cell.seed}
+    row |= {"commit": (record["git_commit"] or "")[:7], "env_steps": curve[-1][0], "env_steps_to_90": good}
+    for world in ("clean", "domain_rand"):
+        file = folder / f"audit_{world}.json"
+        audit = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        row |= {"episodes": audit["episodes"]} if audit else {}
+        row |= {f"{world}_success": audit and audit["success"]["rate"]}
+        row |= {f"{world}_lifted": audit and audit["stages"]["lifted"]}
+    file = result_file(cell, output)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    points = [(steps, round(rate, 4)) for steps, rate in curve]
+    provenance.write_json(file, {"iterations": cell.iterations, "row": row, "curve": points})
+
+
+def collect(cells: list[Cell], output: Path) -> dict[str, dict[str, Any]]:
+    """Return what the finished ones of the cells showed.
+
+    Args:
+        cells: What was asked for.
+        output: Folder of the results.
+
+    Returns:
+        By name of the cell ``row``, its figures, and ``curve``, points of environment steps and success rate.
+    """
+    done = [cell for cell in cells if is_done(cell, output)]
+    return {cell.parts[-1][0]: json.loads(result_file(cell, output).read_text(encoding="utf-8")) for cell in done}
 
 
 def success_curve(cell: Cell) -> list[tuple[int, float]]:
@@ -217,8 +244,13 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
         writer.writerows(rows)
 
 
-def plot(cells: list[Cell], path: Path) -> None:
-    """Draw success over environment steps, a panel per question, a line per seed; the baseline is in all of them."""
+def plot(results: dict[str, dict[str, Any]], path: Path) -> None:
+    """Draw success over environment steps, a panel per question, a line per seed; the baseline is in all of them.
+
+    Args:
+        results: What :func:`collect` returned.
+        path: PNG file.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -227,11 +259,11 @@ def plot(cells: list[Cell], path: Path) -> None:
     questions = list(dict.fromkeys(v.question for v in VARIANTS if v.question != "baseline"))
     figure, axes = pyplot.subplots(1, len(questions), figsize=(4 * len(questions), 3.2), sharey=True)
     for axis, question in zip(axes, questions, strict=True):
-        shown = [cell for cell in cells if cell.variant.question in ("baseline", question) and find(cell.parts[-1][0])]
-        names = list(dict.fromkeys(cell.variant.name for cell in shown))
-        for cell in shown:
-            steps, rates = zip(*success_curve(cell), strict=True)
-            colour = f"C{names.index(cell.variant.name)}"
+        shown = [result for result in results.values() if result["row"]["question"] in ("baseline", question)]
+        names = list(dict.fromkeys(result["row"]["variant"] for result in shown))
+        for result in shown:
+            steps, rates = zip(*result["curve"], strict=True)
+            colour = f"C{names.index(result['row']['variant'])}"
             axis.plot([step / 1e6 for step in steps], rates, color=colour, linewidth=1)
         for index, name in enumerate(names):
             axis.plot([], [], color=f"C{index}", label=name.replace("_", " "))

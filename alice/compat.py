@@ -125,3 +125,29 @@ def match_ovphysx_threads_to_cores() -> int | None:
     config.is_matched_to_cores = True
     ovphysx.PhysXConfig = config
     return cores
+
+
+def tell_mounts_apart(camera) -> bool:
+    """Let every camera of a sensor follow the body of its own environment on ovphysx.
+
+    ``isaaclab_ov`` 3.0.0 lets all of them follow the body of environment 0 where there are as many environments as kinds
+    of environments, for example one for each size of ball.
+
+    Args:
+        camera: Camera sensor of a running environment, mounted on a body.
+
+    Returns:
+        Whether anything was corrected.
+    """
+    import warp as wp
+
+    view = camera._view
+    binding = getattr(view, "_pose_binding", None)
+    if not type(view).__module__.startswith("isaaclab_ov.") or binding is None:
+        return False
+    bodies = view._site_body.numpy()
+    rows = binding.shape[0]
+    if rows < 2 or len(bodies) != rows or len(set(bodies.tolist())) > 1:
+        return False
+    view._site_body = wp.array(list(range(rows)), dtype=wp.int32, device=view._device)
+    return True

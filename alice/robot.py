@@ -236,3 +236,43 @@ ARM_SPEED_CAP = 2.0
 """Largest commanded joint speed [rad/s]: under half of the no-load speed, so that the servo can follow."""
 FINGER_SPEED_CAP = 0.06
 """Largest commanded finger speed [m/s], just under :data:`GRIPPER_SPEED`."""
+
+##
+# Wrist camera
+##
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera on a link. The bottom of its picture is towards the link's +x axis."""
+
+    link: str
+    position: tuple[float, float, float]
+    """Optical centre in the link's frame [m]."""
+    tilt: float
+    """Angle of the optical axis from the link's z axis towards its +x axis [rad]."""
+    horizontal_fov: float
+    """[rad]."""
+    width: int
+    """[pixels]."""
+    height: int
+    """[pixels]."""
+
+    @property
+    def rotation(self) -> tuple[float, float, float, float]:
+        """Orientation in the link's frame in the ROS convention (z forward, x right, y down), (x, y, z, w)."""
+        sin_y, cos_y = math.sin(self.tilt / 2), math.cos(self.tilt / 2)
+        sin_z, cos_z = -math.sqrt(0.5), math.sqrt(0.5)
+        return sin_y * sin_z, sin_y * cos_z, cos_y * sin_z, cos_y * cos_z
+
+
+WRIST_CAMERA = Camera(
+    link="hand",
+    position=(-0.045, 0.0, 0.010),
+    tilt=math.radians(20),
+    horizontal_fov=math.radians(86),
+    width=64,
+    height=48,
+)
+"""A small USB camera on a bracket behind the palm, looking along the fingers (guess: the arm ships without one). From
+there finger tips, ball and table are in the picture at every height."""

@@ -144,3 +144,24 @@ def require_writable(path: str | None, flag: str, suffixes: tuple[str, ...] = ()
     if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
         raise UsageError(f"{flag} {path!r}: the folder {str(target.parent)!r} does not exist or cannot be written")
     return target
+
+
+def require_folder(path: str | None, flag: str) -> Path | None:
+    """Return a folder to write files into; it need not exist, but the one that holds it must.
+
+    Args:
+        path: What the user gave; None passes through.
+        flag: The flag that gave it.
+
+    Raises:
+        UsageError: If it is a file, or it cannot be made or written.
+    """
+    if path is None:
+        return None
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{flag} {path!r} is a file; give a folder")
+    place = target if target.is_dir() else target.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UsageError(f"{flag} {path!r}: the folder {str(place)!r} does not exist or cannot be written")
+    return target

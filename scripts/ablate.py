@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--iterations", type=usage.positive, default=200, help="policy updates of a training")
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="home starts of an audit")
     parser.add_argument("--jobs", type=usage.positive, default=1, help="trainings at a time, each on its own cores")
-    parser.add_argument("--output", default="logs", metavar="FOLDER", help="where table and plot go")
+    parser.add_argument("--output", default="logs", metavar="FOLDER", help="where results, table and plot go")
     parser.add_argument("--dry_run", action="store_true", help="list the runs and stop")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
@@ -28,13 +28,14 @@ def main(argv: list[str]) -> int:
     # Seed by seed, so that whatever is done of it compares all variants.
     cells = [ablation.Cell(variant, seed, args.iterations) for seed in args.seeds for variant in chosen]
     for cell in cells if args.dry_run else []:
-        print(f"{cell.parts[-1][0]}: {'begun' if ablation.find(cell.parts[0][0]) else 'missing'}")
-    failed = [] if args.dry_run else ablation.run(cells, args.jobs, args.episodes)
-    rows = ablation.collect(cells)
-    if rows:
-        ablation.write_csv(rows, table)
-        ablation.plot(cells, table.with_suffix(".png"))
-        print(f"{len(rows)} of {len(cells)} runs in {table}")
+        begun = "begun" if ablation.find(cell.parts[0][0]) else "missing"
+        print(f"{cell.parts[-1][0]}: {'done' if ablation.is_done(cell, table.parent) else begun}")
+    failed = [] if args.dry_run else ablation.run(cells, table.parent, args.jobs, args.episodes)
+    results = ablation.collect(cells, table.parent)
+    if results:
+        ablation.write_csv([result["row"] for result in results.values()], table)
+        ablation.plot(results, table.with_suffix(".png"))
+        print(f"{len(results)} of {len(cells)} runs in {table}")
     return 1 if failed else 0
 
 

@@ -1,50 +1,40 @@
-"""Audit a policy: success, stages and outcomes over home starts, as a table and as JSON.
+"""Audit a policy: success, stages and outcomes over home starts, as a table, as JSON and as a page with pictures.
 
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --episodes 4096 --seed 20261
-./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint latest physics=newton_mjwarp
+./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --report logs/report
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint exported/Alice-Ball-Transfer.onnx
+./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoints RUN OTHER_RUN --report logs/sweep
 """
 
 from __future__ import annotations
 
-import sys
-import time
-
-from alice import launch, provenance, usage
+from alice import launch, usage
 
 
 def main(argv: list[str]) -> int:
-    """Check the command line, run the audit, print the table and write the JSON file."""
+    """Check the command line, run the audit, print the table and write what was asked for."""
     parser = usage.DoorParser(prog="evaluate.py", description="Audit a policy.")
     launch.add_flags(parser)
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="episodes to count; default 1024")
     parser.add_argument("--json", metavar="FILE", help="where to write all figures")
     parser.add_argument("--record", metavar="FILE", help="where to write 1,000 of the policy's inputs (.npz)")
+    parser.add_argument("--report", metavar="FOLDER", help="where to write a page with plots, pictures and videos")
+    parser.add_argument("--checkpoints", nargs="+", metavar="RUN", help="choose the best checkpoint of each run")
+    parser.add_argument(
+        "--selection_episodes", type=usage.positive, default=512, help="episodes a checkpoint is chosen on"
+    )
     args, words = usage.parse(parser, argv)
-    target = usage.require_writable(args.json, "--json")
-    record = usage.require_writable(args.record, "--record", (".npz",))
-    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=True)
+    args.json = usage.require_writable(args.json, "--json")
+    args.record = usage.require_writable(args.record, "--record", (".npz",))
+    args.report = usage.require_folder(args.report, "--report")
+    if args.checkpoints and (args.checkpoint or args.record):
+        raise usage.UsageError("--checkpoints goes with neither --checkpoint nor --record; give one of them")
+    args.checkpoint = args.checkpoint or (args.checkpoints and args.checkpoints[0])
+    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=not args.checkpoints)
 
-    # These load PyTorch, so they come after all that can go wrong at once.
-    from alice.evaluation import audit, policy, report
-    from alice.export import recordings
+    from alice.evaluation import evaluate  # loads PyTorch, so it comes after all that can go wrong at once
 
-    job.set_seed(audit.DEFAULT_SEED if args.seed is None else args.seed)
-    job.env_cfg.scene.num_envs = audit.envs_for(args.episodes, args.num_envs)
-    began = time.monotonic()
-    with policy.open_environment(job) as env:
-        network = policy.load_policy(env, job)
-        recorder = policy.Recorder(network, job.actor_groups) if record else None
-        episodes = audit.run_audit(env, recorder or network, args.episodes, show_progress=sys.stderr.isatty())
-        figures = audit.summarize(episodes, env.unwrapped.step_dt)
-    content = {**launch.describe(job), **figures, "wall_time_s": round(time.monotonic() - began, 1)}
-    print(report.table(content))
-    if recorder:
-        recordings.save(recorder.rows(recordings.COUNT), record)
-        print(f"inputs written to {record}")
-    if target:
-        provenance.write_json(target, content)
-        print(f"figures written to {target}")
+    (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
     return 0
 
 

@@ -8,6 +8,7 @@ more often than slow ones.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,14 @@ from alice.mdp.transfer import transfer_state
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
+    from alice.evaluation.tracks import Tracks
+
 MAX_ENVS = 1024
 """Most environments of one round, unless the user asks for more."""
 DEFAULT_SEED = 20260
 """Seed of audits; training uses small numbers, so that no start is drawn twice."""
+ROUND_SEEDS = 1000
+"""Seeds of rounds for each seed of an audit."""
 
 
 @dataclass
@@ -46,6 +51,10 @@ class Episodes:
     """Length, (E,) [control steps]."""
     ball_radius: torch.Tensor
     """(E,) [m]."""
+    ball_start: torch.Tensor
+    """Where the ball began, (E, 2), base frame [m]."""
+    dish: torch.Tensor
+    """Centre of the dish, (E, 2), base frame [m]."""
     peak_effort: torch.Tensor
     """Greatest drive effort of each joint, read at the end of each control step, (E, 7) [N·m, N]."""
     peak_speed: torch.Tensor
@@ -69,23 +78,36 @@ def envs_for(episodes: int, num_envs: int | None) -> int:
     return min(num_envs, episodes) if num_envs else math.ceil(episodes / rounds)
 
 
-def run_audit(env: RslRlVecEnvWrapper, policy: torch.nn.Module, episodes: int, show_progress: bool) -> Episodes:
-    """Play ``episodes`` counted episodes.
+def run_audit(
+    env: RslRlVecEnvWrapper,
+    policy: torch.nn.Module,
+    episodes: int,
+    seed: int,
+    show_progress: bool,
+    tracks: Tracks | None = None,
+) -> Episodes:
+    """Play ``episodes`` counted episodes. Two policies with the same seed meet the same starts.
 
     Args:
         env: Environment in play mode.
         policy: Network from observation groups to actions.
         episodes: How many to count.
+        seed: Seed of the first round; the next ones follow it.
         show_progress: Whether to draw a bar on standard error.
+        tracks: Takes the path of every counted episode; None keeps none.
     """
     parts = []
     with tqdm(total=episodes, unit="episode", disable=not show_progress) as bar, torch.inference_mode():
         while (missing := episodes - sum(len(part.length) for part in parts)) > 0:
-            parts.append(_round(env, policy, min(missing, env.num_envs), bar))
+            # A new seed for each round: what the last one drew from the generators depends on the policy.
+            env.unwrapped.seed(ROUND_SEEDS * seed + len(parts))
+            parts.append(_round(env, policy, min(missing, env.num_envs), bar, tracks))
     return Episodes.concatenate(parts)
 
 
-def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: tqdm) -> Episodes:
+def _round(
+    env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: tqdm, tracks: Tracks | None
+) -> Episodes:
     """Play the first episode of the first ``counted`` environments after a full reset."""
     obs, _ = env.reset()
     state = transfer_state(env.unwrapped)
@@ -93,8 +115,14 @@ def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: 
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
     running = torch.arange(env.num_envs, device=env.device) < counted
     peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
+    effort, speed = torch.zeros_like(peak_effort), torch.zeros_like(peak_speed)
+    start = {"ball_start": state.now.ball_pos[:, :2].clone(), "dish": state.dish_pos[:, :2].clone()}
+    if tracks is not None:
+        tracks.begin(env.unwrapped)
     kept: dict[str, torch.Tensor] = {}
     while running.any():
+        if tracks is not None:
+            tracks.note(state, effort, speed)
         obs, _, dones, _ = env.step(policy(obs))
         policy.reset(dones)
         done = dones.bool()
@@ -108,7 +136,9 @@ def _round(env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: 
             _keep(kept, transfer_state(env.unwrapped), ended)
             running &= ~done
             bar.update(int(ended.sum()))
-    kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius)
+    kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius, **start)
+    if tracks is not None:
+        tracks.finish(kept["length"][:counted])
     return Episodes(**{name: value[:counted].cpu() for name, value in kept.items()})
 
 
@@ -144,7 +174,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     dropped = lifted & ~episodes.in_dish & ~episodes.held
     return {
         "episodes": count,
-        "success": _rate(success),
+        "success": rate(success),
         "stages": dict(zip(outcome.STAGES, episodes.stages.float().mean(dim=0).tolist(), strict=True)),
         "outcomes": _outcomes(episodes),
         "ball_radii": _by_radius(episodes),
@@ -169,15 +199,21 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     }
 
 
-def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
-    counts = dict.fromkeys(outcome.OUTCOMES, 0)
+def classify(episodes: Episodes) -> list[str]:
+    """Return the outcome of each episode, one of :data:`alice.outcome.OUTCOMES`."""
     ends = torch.stack((episodes.in_dish, episodes.lost, episodes.held), dim=-1).tolist()
-    for stages, end in zip(episodes.stages.tolist(), ends, strict=True):
-        counts[outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), *end)] += 1
+    return [
+        outcome.classify(dict(zip(outcome.STAGES, stages, strict=True)), *end)
+        for stages, end in zip(episodes.stages.tolist(), ends, strict=True)
+    ]
+
+
+def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
+    counts = dict.fromkeys(outcome.OUTCOMES, 0) | Counter(classify(episodes))
     return {name: {"count": count, "rate": count / len(episodes.length)} for name, count in counts.items()}
 
 
-def _rate(success: torch.Tensor) -> dict[str, float]:
+def rate(success: torch.Tensor) -> dict[str, float]:
     """Return the rate of successes, (E,) bool, and its 95 % interval."""
     low, high = outcome.wilson_interval(int(success.sum()), len(success))
     return {"rate": float(success.float().mean()), "low": low, "high": high}
@@ -188,7 +224,7 @@ def _by_radius(episodes: Episodes) -> list[dict[str, float]]:
     found = []
     for radius in episodes.ball_radius.unique().tolist():
         success = episodes.stages[episodes.ball_radius == radius, -1]
-        found.append({"radius_m": round(radius, 6), "episodes": len(success), **_rate(success)})
+        found.append({"radius_m": round(radius, 6), "episodes": len(success), **rate(success)})
     return found
 
 

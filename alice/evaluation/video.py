@@ -22,10 +22,15 @@ from alice.mdp.transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.sensors import Camera, CameraCfg
+
+Point = tuple[float, float, float]
 
 EYE = (0.60, -0.38, 0.34)
 """Where the camera stands, base frame [m]."""
 LOOK_AT = (0.13, 0.0, 0.06)
+FOCAL_LENGTH, APERTURE = 26.0, 20.0
+"""Of all cameras that stand beside the arm [mm]."""
 SIZE = (640, 480)
 """Width and height of the picture [pixels]; several environments share it in tiles."""
 OVERSAMPLING = 2
@@ -39,19 +44,73 @@ GREEN, RED, GREY = (30, 130, 60), (190, 50, 40), (70, 70, 70)
 
 def add_camera(env_cfg: Any) -> None:
     """Add the camera to the configuration of an environment."""
+    columns = math.ceil(math.sqrt(env_cfg.scene.num_envs))
+    env_cfg.scene.film_camera = camera_cfg("film_camera", SIZE[0] // columns, SIZE[1] // columns)
+
+
+def camera_cfg(name: str, width: int, height: int, oversampling: int = OVERSAMPLING) -> CameraCfg:
+    """Return a camera that stands beside each arm, to be pointed with :func:`point`.
+
+    Args:
+        name: Name of its prim.
+        width: Width of the picture after :func:`pictures` has averaged it [pixels].
+        height: Height of it [pixels].
+        oversampling: How many times as many pixels a side are rendered.
+    """
     import isaaclab.sim as sim_utils
     from isaaclab.sensors import CameraCfg
     from isaaclab_newton.renderers import NewtonWarpRendererCfg
 
-    columns = math.ceil(math.sqrt(env_cfg.scene.num_envs))
-    env_cfg.scene.film_camera = CameraCfg(
-        prim_path="{ENV_REGEX_NS}/film_camera",
-        width=SIZE[0] // columns * OVERSAMPLING,
-        height=SIZE[1] // columns * OVERSAMPLING,
+    return CameraCfg(
+        prim_path=f"{{ENV_REGEX_NS}}/{name}",
+        width=width * oversampling,
+        height=height * oversampling,
         data_types=["rgb"],
-        spawn=sim_utils.PinholeCameraCfg(focal_length=26.0, horizontal_aperture=20.0, clipping_range=(0.01, 5.0)),
+        spawn=sim_utils.PinholeCameraCfg(
+            focal_length=FOCAL_LENGTH, horizontal_aperture=APERTURE, clipping_range=(0.01, 5.0)
+        ),
         renderer_cfg=NewtonWarpRendererCfg(enable_shadows=True),
     )
+
+
+def point(camera: Camera, origins: torch.Tensor, eye: Point, look_at: Point) -> None:
+    """Point a camera of every environment.
+
+    Args:
+        camera: Sensor of :func:`camera_cfg`.
+        origins: Origins of the environments, (N, 3), world frame [m].
+        eye: Where it stands, base frame [m].
+        look_at: What it looks at, base frame [m].
+    """
+    camera.set_world_poses_from_view(origins + origins.new_tensor(eye), origins + origins.new_tensor(look_at))
+
+
+def pictures(camera: Camera, oversampling: int = OVERSAMPLING) -> np.ndarray:
+    """Return a camera's pictures, averaged to their final size, (N, H, W, 3) uint8."""
+    images = camera.data.output["rgb"].torch[..., :3].permute(0, 3, 1, 2).float()
+    small = torch.nn.functional.avg_pool2d(images, oversampling)
+    return small.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def project(points: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return where points lie in the third-person picture.
+
+    Args:
+        points: (K, 3), base frame [m].
+        width: Width of the picture [pixels].
+        height: Height of the picture [pixels].
+
+    Returns:
+        Pixels from the upper left corner, (K, 2).
+    """
+    eye, look_at = np.asarray(EYE), np.asarray(LOOK_AT)
+    forward = (look_at - eye) / np.linalg.norm(look_at - eye)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    offset = points - eye
+    scale = width * FOCAL_LENGTH / APERTURE / (offset @ forward)
+    return np.stack((width / 2 + scale * (offset @ right), height / 2 + scale * (offset @ down)), axis=-1)
 
 
 class Film:
@@ -62,8 +121,7 @@ class Film:
         self._env = env
         self._camera = env.scene["film_camera"]
         self._rate = round(1.0 / env.step_dt)
-        origins = env.scene.env_origins
-        self._camera.set_world_poses_from_view(origins + origins.new_tensor(EYE), origins + origins.new_tensor(LOOK_AT))
+        point(self._camera, env.scene.env_origins, EYE, LOOK_AT)
         self._episodes = [1] * env.num_envs
         self._verdicts: list[tuple[Ended, int] | None] = [None] * env.num_envs
         self.frames: list[np.ndarray] = []
@@ -82,30 +140,24 @@ class Film:
         for end in ended:
             self._verdicts[end.env] = (end, round(HOLD_SECONDS * self._rate))
             if self._env.num_envs == 1 and self._clean is not None:
-                picture = _labelled(self._clean, f"episode {self._episodes[0]}", *_verdict(end))
+                picture = labelled(self._clean, f"episode {self._episodes[0]}", *_verdict(end))
                 self.frames += [picture] * round(HOLD_SECONDS * self._rate)
                 self._verdicts[0] = None
             self._episodes[end.env] += 1
-        tiles = self._tiles()
+        tiles = pictures(self._camera)
         self._clean = tiles[0]
         stages = transfer_state(self._env).stages
         self.frames.append(_mosaic([self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]))
         if self.lifted is None and bool(stages[0, outcome.STAGES.index("lifted")]):
             self.lifted = self._clean
 
-    def _tiles(self) -> np.ndarray:
-        """Return the camera's pictures, averaged to their final size, (N, H, W, 3) uint8."""
-        images = self._camera.data.output["rgb"].torch[..., :3].permute(0, 3, 1, 2).float()
-        small = torch.nn.functional.avg_pool2d(images, OVERSAMPLING)
-        return small.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
     def _caption(self, tile: np.ndarray, index: int, stages: torch.Tensor) -> np.ndarray:
         verdict = self._verdicts[index]
         if verdict and verdict[1] > 0:
             self._verdicts[index] = (verdict[0], verdict[1] - 1)
-            return _labelled(tile, f"episode {self._episodes[index] - 1}", *_verdict(verdict[0]))
+            return labelled(tile, f"episode {self._episodes[index] - 1}", *_verdict(verdict[0]))
         passed = [name for name, happened in zip(outcome.STAGES, stages.tolist(), strict=True) if happened]
-        return _labelled(tile, f"episode {self._episodes[index]}", passed[-1] if passed else "", GREY)
+        return labelled(tile, f"episode {self._episodes[index]}", passed[-1] if passed else "", GREY)
 
     ##
     # Writing
@@ -138,7 +190,7 @@ def _verdict(end: Ended) -> tuple[str, tuple[int, int, int]]:
     return f"{end.outcome.replace('_', ' ')}, {end.seconds:.1f} s", GREEN if end.outcome == "success" else RED
 
 
-def _labelled(tile: np.ndarray, title: str, text: str, colour: tuple[int, int, int]) -> np.ndarray:
+def labelled(tile: np.ndarray, title: str, text: str, colour: tuple[int, int, int]) -> np.ndarray:
     """Return a picture with a title and a coloured text in its upper left corner."""
     image = Image.fromarray(tile)
     draw = ImageDraw.Draw(image)

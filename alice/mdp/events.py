@@ -74,7 +74,7 @@ def reset_transfer(
         for place in (ball, nest, dish):
             place[:, 2] += lift
         _raise_arm(joint_pos, targets, torch.where(kind > 0, lift, 0.0))
-    _place_table(env, env_ids, lift)
+    place_table(env, env_ids, lift)
     place_transfer(env, env_ids, joint_pos, targets, ball, nest, dish, is_home_start=kind == 0)
 
 
@@ -212,8 +212,12 @@ def _raise_arm(joint_pos: torch.Tensor, targets: torch.Tensor, height: torch.Ten
         joints[:, :5] += after - before
 
 
-def _place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Tensor) -> None:
-    """Put the table's surface at a height of the base frame, (K,) [m]."""
+def place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Tensor) -> None:
+    """Put the table's surface at a height of the base frame, (K,) [m].
+
+    Raises:
+        ValueError: If a table that cannot be moved should have another height than 0.
+    """
     if "table" in env.scene.rigid_objects:
         centre = torch.tensor(TABLE.centre, device=env.device).repeat(len(env_ids), 1)
         centre[:, 2] += height

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from alice import ablation, curriculum
 from alice.ablation import Cell, Variant
 
 PLAIN = Cell(Variant("plain", "q"), 1, 10)
+HERE = Path(".")
+SUCCESS_CURVE = ablation.success_curve
 HALVES = Cell(Variant("halves", "q", ("--one",), then=("--two",), audits=("clean", "domain_rand")), 2, 10)
 
 
@@ -39,6 +43,7 @@ def doors(tmp_path, monkeypatch):
             (folder / "params" / "alice.json").write_text(json.dumps(record))
         (folder / f"model_{(count or 10) - 1}.pt").touch()
 
+    monkeypatch.setattr(ablation, "success_curve", lambda cell: [(32, 0.0), (320, 0.91)])
     monkeypatch.setattr(ablation, "_call", play)
     return calls
 
@@ -51,17 +56,25 @@ def test_the_variants_have_names_of_their_own_and_one_baseline():
 
 
 def test_a_variant_is_trained_and_audited_once(doors):
-    assert ablation.run([PLAIN], 1, 16, tell=lambda line: None) == []
+    assert ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None) == []
     (train, words), (evaluate, audit) = doors
     assert (train, evaluate) == ("train.py", "evaluate.py")
     assert words[words.index("--seed") + 1] == "1" and words[words.index("--max_iterations") + 1] == "10"
     assert audit[audit.index("--seed") + 1] == "777" and "--domain_rand" not in audit
-    assert ablation.run([PLAIN], 1, 16, tell=lambda line: None) == []
+    assert ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None) == []
     assert len(doors) == 2, "the second time nothing is missing"
 
 
+def test_what_is_done_stays_done_without_the_logs_but_not_for_a_longer_training(doors):
+    ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None)
+    shutil.rmtree("logs")
+    ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None)
+    assert len(doors) == 2
+    assert not ablation.is_done(Cell(PLAIN.variant, 1, 20), HERE)
+
+
 def test_the_second_half_starts_from_the_first(doors):
-    ablation.run([HALVES], 1, 16, tell=lambda line: None)
+    ablation.run([HALVES], HERE, 1, 16, tell=lambda line: None)
     first, second, *audits = (words for _, words in doors)
     assert "--one" in first and "--checkpoint" not in first
     assert "--two" in second and second[second.index("--checkpoint") + 1].endswith("halves_s2_first/model_4.pt")
@@ -71,12 +84,13 @@ def test_the_second_half_starts_from_the_first(doors):
 
 
 def test_a_begun_run_is_resumed(doors):
-    ablation.run([PLAIN], 1, 16, tell=lambda line: None)
+    ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None)
     folder = ablation.find("plain_s1")
     (folder / "model_9.pt").rename(folder / "model_3.pt")
     (folder / "audit_clean.json").unlink()
+    ablation.result_file(PLAIN, HERE).unlink()
     doors.clear()
-    ablation.run([PLAIN], 1, 16, tell=lambda line: None)
+    ablation.run([PLAIN], HERE, 1, 16, tell=lambda line: None)
     assert doors[0] == ("train.py", ["--resume", str(folder)])
     assert doors[1][0] == "evaluate.py"
 
@@ -91,13 +105,13 @@ def test_one_failure_does_not_stop_the_others(doors, monkeypatch):
 
     monkeypatch.setattr(ablation, "_call", fail_first)
     said = []
-    assert ablation.run([PLAIN, HALVES], 2, 16, tell=said.append) == [PLAIN]
+    assert ablation.run([PLAIN, HALVES], HERE, 2, 16, tell=said.append) == [PLAIN]
     assert "plain_s1: train.py left with 1" in said
     assert ablation.find("halves_s2") is not None
 
 
 def test_runs_are_found_by_their_whole_name(doors):
-    ablation.run([HALVES], 1, 16, tell=lambda line: None)
+    ablation.run([HALVES], HERE, 1, 16, tell=lambda line: None)
     assert ablation.find("halves_s2").name.endswith("_halves_s2")
     assert ablation.find("s2") is None and ablation.find("halves") is None
 
@@ -111,14 +125,20 @@ def _log(name: str, rates: dict[int, float]) -> None:
             writer.add_scalar("Metrics/transfer/success_rate", rate, step)
 
 
-def test_the_table(doors, tmp_path):
-    ablation.run([PLAIN, HALVES], 1, 16, tell=lambda line: None)
+def test_the_table(doors, tmp_path, monkeypatch):
+    cells = [PLAIN, HALVES, Cell(Variant("never_run", "q"), 1, 10)]
+    ablation.run(cells[:2], HERE, 1, 16, tell=lambda line: None)
     _log("plain_s1", {0: 0.0, 4: 0.89, 9: 0.91})
     _log("halves_s2_first", {0: 0.0, 4: 0.5})
     _log("halves_s2", {5: 0.6, 9: 0.7})
-    assert [steps for steps, _ in ablation.success_curve(HALVES)] == [32, 160, 192, 320]
-    missing = Cell(Variant("never_run", "q"), 1, 10)
-    ablation.write_csv(ablation.collect([PLAIN, HALVES, missing]), tmp_path / "table.csv")
+    for cell in cells[:2]:
+        ablation.result_file(cell, HERE).unlink()
+    monkeypatch.setattr(ablation, "success_curve", SUCCESS_CURVE)
+    ablation.run(cells[:2], HERE, 1, 16, tell=lambda line: None)
+    results = ablation.collect(cells, HERE)
+    assert list(results) == ["plain_s1", "halves_s2"]
+    assert [steps for steps, _ in results["halves_s2"]["curve"]] == [32, 160, 192, 320]
+    ablation.write_csv([result["row"] for result in results.values()], tmp_path / "table.csv")
     plain, halves = csv.DictReader((tmp_path / "table.csv").open())
     assert plain["env_steps_to_90"] == "320" and halves["env_steps_to_90"] == ""
     assert plain["clean_success"] == "0.9" and plain["domain_rand_success"] == ""

@@ -24,6 +24,7 @@ class FakeState:
         self.last_lost = torch.zeros(count, dtype=torch.bool)
         self.last_length = torch.zeros(count, dtype=torch.long)
         self.ball_radius = torch.where(torch.arange(count) % 4 < 2, 0.008, 0.015)
+        self.dish_pos = torch.tensor([0.2, -0.1, 0.0]).repeat(count, 1)
         self.now = FakeSnapshot(count)
 
     def refresh(self):
@@ -37,6 +38,7 @@ class FakeSnapshot:
         self.true = self
         self.joint_pos = torch.zeros(count, 7)
         self.joint_vel = torch.zeros(count, 7)
+        self.ball_pos = torch.tensor([0.1, 0.05, 0.015]).repeat(count, 1)
 
 
 class FakeDrives:
@@ -63,6 +65,7 @@ class FakeEnv:
     def __init__(self, count: int):
         self.num_envs = count
         self.resets = 0
+        self.seeds = []
         self.transfer_state = FakeState(count)
         self.driven = torch.zeros(count, 7)
         self.unwrapped = self.action_manager = self
@@ -71,6 +74,9 @@ class FakeEnv:
     def get_term(self, name: str):
         assert name == "joints"
         return self
+
+    def seed(self, number: int):
+        self.seeds.append(number)
 
     def reset(self):
         self.resets += 1
@@ -108,15 +114,29 @@ class FakePolicy:
 
 def test_each_environment_counts_once_per_round_and_the_total_is_exact():
     env = FakeEnv(8)
-    episodes = audit.run_audit(env, FakePolicy(), 20, show_progress=False)
+    episodes = audit.run_audit(env, FakePolicy(), 20, 7, show_progress=False)
     assert env.resets == 3
     firsts = [index + 2 for index in range(8)]
     assert episodes.length.tolist() == firsts + firsts + firsts[:4]
     assert episodes.stages[:, -1].tolist() == ([True, False] * 10)
 
 
+def test_equal_seeds_give_equal_starts_in_every_round_and_no_two_rounds_share_one():
+    env = FakeEnv(8)
+    for seed in (7, 7, 8):
+        audit.run_audit(env, FakePolicy(), 20, seed, show_progress=False)
+    assert env.seeds[:3] == env.seeds[3:6]
+    assert len(set(env.seeds)) == 6
+
+
+def test_where_ball_and_dish_were_is_kept():
+    episodes = audit.run_audit(FakeEnv(4), FakePolicy(), 4, 7, show_progress=False)
+    assert torch.allclose(episodes.ball_start, torch.tensor([0.1, 0.05]).repeat(4, 1))
+    assert torch.allclose(episodes.dish, torch.tensor([0.2, -0.1]).repeat(4, 1))
+
+
 def test_the_state_after_a_reset_does_not_count_as_effort():
-    episodes = audit.run_audit(FakeEnv(4), FakePolicy(), 4, show_progress=False)
+    episodes = audit.run_audit(FakeEnv(4), FakePolicy(), 4, 7, show_progress=False)
     for env in range(4):  # each with its own drives
         expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in robot.JOINTS]
         assert episodes.peak_effort[env].tolist() == pytest.approx(expected)
@@ -126,7 +146,7 @@ def test_starts_that_are_not_home_starts_are_refused():
     env = FakeEnv(4)
     env.transfer_state.is_home_start[2] = False
     with pytest.raises(RuntimeError, match="home starts only"):
-        audit.run_audit(env, FakePolicy(), 4, show_progress=False)
+        audit.run_audit(env, FakePolicy(), 4, 7, show_progress=False)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +158,7 @@ def test_how_many_environments_an_audit_uses(episodes, asked, expected):
 
 
 def _report(count: int = 20) -> dict:
-    return audit.summarize(audit.run_audit(FakeEnv(8), FakePolicy(), count, show_progress=False), 0.05)
+    return audit.summarize(audit.run_audit(FakeEnv(8), FakePolicy(), count, 7, show_progress=False), 0.05)
 
 
 def test_the_summary_adds_up():
@@ -158,7 +178,7 @@ def test_the_summary_adds_up():
 
 
 def test_a_policy_without_any_success_has_no_times():
-    episodes = audit.run_audit(FakeEnv(2), FakePolicy(), 2, show_progress=False)
+    episodes = audit.run_audit(FakeEnv(2), FakePolicy(), 2, 7, show_progress=False)
     episodes.stages[:] = False
     summary = audit.summarize(episodes, 0.05)
     assert summary["time_to_success"] is None and summary["drop_rate"] is None

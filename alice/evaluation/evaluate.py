@@ -1,0 +1,111 @@
+"""What ``scripts/evaluate.py`` does with a checked command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from alice import launch, provenance
+from alice.evaluation import audit, policy, report
+from alice.evaluation.tracks import Tracks
+from alice.export import recordings
+from alice.launch import Job
+
+
+def audit_policy(job: Job, args: argparse.Namespace) -> None:
+    """Audit one policy, print the table and write the files that were asked for.
+
+    Args:
+        job: Checked command line.
+        args: Its flags.
+    """
+    seed = _settle(job, args)
+    began = time.monotonic()
+    progress = sys.stderr.isatty()
+    paths = Tracks() if args.report else None
+    with policy.open_environment(job) as env:
+        network = policy.load_policy(env, job)
+        recorder = policy.Recorder(network, job.actor_groups) if args.record else None
+        episodes = audit.run_audit(env, recorder or network, args.episodes, seed, progress, paths)
+        step_dt = env.unwrapped.step_dt
+        figures = audit.summarize(episodes, step_dt)
+        content = {**launch.describe(job), **figures, "wall_time_s": round(time.monotonic() - began, 1)}
+        intent = _whiskers(env, network, episodes, paths) if args.report else []
+    print(report.table(content))
+    if recorder:
+        recordings.save(recorder.rows(recordings.COUNT), args.record)
+        print(f"inputs written to {args.record}")
+    if args.json:
+        provenance.write_json(args.json, content)
+        print(f"figures written to {args.json}")
+    if args.report:
+        from alice.evaluation import page, replay
+
+        outcomes = audit.classify(episodes)
+        shown = page.choose(outcomes, episodes.length.tolist())
+        clips = replay.film(job, [paths[index] for index in shown.values()], progress)
+        clips = dict(zip(shown, clips, strict=True))
+        print(f"page: {page.write(args.report, content, episodes, outcomes, paths, clips, intent, step_dt)}")
+
+
+def _whiskers(env, network, episodes: audit.Episodes, paths: Tracks) -> list:
+    """Return the futures of the success that the page will show; none for a policy that cannot be sampled."""
+    from alice.evaluation import page, whiskers
+    from alice.evaluation.deployed import DeployedPolicy
+
+    shown = page.choose(audit.classify(episodes), episodes.length.tolist())
+    if "success" not in shown or isinstance(network, DeployedPolicy):
+        return []
+    index = shown["success"]
+    moments = whiskers.branches(paths[index], episodes.stage_steps[index])
+    return [whiskers.grow(env, network, paths[index], step, label) for step, label in moments]
+
+
+def sweep_runs(job: Job, args: argparse.Namespace) -> None:
+    """Choose the best checkpoint of each run by an audit, audit these on other starts and compare them.
+
+    Args:
+        job: Checked command line.
+        args: Its flags.
+    """
+    from alice.evaluation import sweep
+
+    seed = audit.DEFAULT_SEED if args.seed is None else args.seed
+    runs = sweep.runs_of(args.checkpoints, seed)
+    _settle(job, args)
+    job.env_cfg.scene.num_envs = audit.envs_for(args.selection_episodes, args.num_envs)
+    progress = sys.stderr.isatty()
+    chosen, successes = {}, {}
+    with policy.open_environment(job) as env:
+        network = policy.load_policy(env, job)
+        candidates = sweep.select(env, network, runs, job.task, args.selection_episodes, progress)
+        for name in runs:
+            winner = sweep.best(candidates, name)
+            sweep.load(network, winner.path, job.task)
+            episodes = audit.run_audit(env, network, args.episodes, seed, progress)
+            successes[name] = episodes.stages[:, -1]
+            figures = audit.summarize(episodes, env.unwrapped.step_dt)
+            chosen[name] = {"checkpoint": winner.path.name, **figures}
+    first, *others = runs
+    pairs = [
+        {"first": first, "second": other, **sweep.compare(successes[first], successes[other])} for other in others
+    ]
+    print("\n".join(sweep.lines(candidates, chosen, pairs)))
+    content = {**launch.describe(job), "checkpoint": None, "checkpoint_sha256": None}
+    content |= {"selection_seed": sweep.SELECTION_SEED, "selection_episodes": args.selection_episodes}
+    content |= {"best": chosen, "pairs": pairs}
+    if args.report:
+        sweep.write(args.report, candidates, content)
+        print(f"written: sweep.json, sweep.csv and sweep.png in {args.report}")
+    if args.json:
+        provenance.write_json(args.json, {**content, "checkpoints": sweep.table(candidates)})
+        print(f"figures written to {args.json}")
+
+
+def _settle(job: Job, args: argparse.Namespace) -> int:
+    """Set seed and number of environments and return the seed."""
+    seed = audit.DEFAULT_SEED if args.seed is None else args.seed
+    job.set_seed(seed)
+    job.env_cfg.scene.num_envs = audit.envs_for(args.episodes, args.num_envs)
+    return seed

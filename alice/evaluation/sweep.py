@@ -1,0 +1,172 @@
+"""Compares policies on equal starts: all checkpoints of a run, and the best ones of several runs."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from scipy.stats import binomtest
+from tqdm import tqdm
+
+from alice import checkpoints, provenance
+from alice.evaluation import audit
+from alice.usage import UsageError
+
+if TYPE_CHECKING:
+    from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+
+SELECTION_SEED = 30260
+"""Seed of the starts that checkpoints are chosen on: never those of an audit."""
+
+
+@dataclass
+class Candidate:
+    """One checkpoint on the selection starts."""
+
+    run: str
+    path: Path
+    iteration: int
+    rate: float
+    low: float
+    high: float
+
+
+def runs_of(names: Sequence[str], seed: int) -> dict[str, Path]:
+    """Return the folders of the runs to compare, by their names.
+
+    Args:
+        names: What the user gave.
+        seed: Seed of the audit.
+
+    Raises:
+        UsageError: If a folder has no checkpoint, is given twice, or the audit would count the selection starts.
+    """
+    found: dict[str, Path] = {}
+    for name in names:
+        folder = Path(name)
+        if not folder.is_dir() or checkpoints.newest_in(folder) is None:
+            raise UsageError(f"--checkpoints {name!r} is no folder with model_<number>.pt; give run folders")
+        if folder.resolve() in [other.resolve() for other in found.values()]:
+            raise UsageError(f"--checkpoints {name!r} is given twice; give each run once")
+        found[folder.name if folder.name not in found else str(folder)] = folder
+    if seed == SELECTION_SEED:
+        raise UsageError(f"--seed {seed} is the seed that checkpoints are chosen with; give another one")
+    return found
+
+
+def select(
+    env: RslRlVecEnvWrapper, policy: torch.nn.Module, runs: dict[str, Path], task: str, episodes: int, progress: bool
+) -> list[Candidate]:
+    """Audit every checkpoint of the runs on the selection starts.
+
+    Args:
+        env: Environment in play mode.
+        policy: Network that takes the weights of one checkpoint after the other.
+        runs: Folders of runs by name.
+        task: Task id.
+        episodes: Episodes per checkpoint.
+        progress: Whether to draw a bar on standard error.
+
+    Returns:
+        One candidate per checkpoint, in the order of the runs and iterations.
+    """
+    found = []
+    files = [(name, path) for name, folder in runs.items() for path in reversed(checkpoints.newest_first(folder))]
+    for name, path in tqdm(files, unit="checkpoint", disable=not progress):
+        load(policy, path, task)
+        counted = audit.run_audit(env, policy, episodes, SELECTION_SEED, show_progress=False)
+        rate = audit.rate(counted.stages[:, -1])
+        found.append(Candidate(name, path, checkpoints.number(path), **rate))
+    return found
+
+
+def load(policy: torch.nn.Module, path: Path, task: str) -> None:
+    """Give a network the weights of a checkpoint; raise :class:`UsageError` if they do not fit."""
+    content = checkpoints.load(path)
+    weights = content.get("student_state_dict") or content.get("actor_state_dict")
+    checkpoints.fill(policy, weights, path, task)
+
+
+def best(candidates: Sequence[Candidate], run: str) -> Candidate:
+    """Return the candidate of a run with the highest success; of equals the last one."""
+    return max((item for item in candidates if item.run == run), key=lambda item: (item.rate, item.iteration))
+
+
+def compare(first: torch.Tensor, second: torch.Tensor) -> dict[str, Any]:
+    """Return how two policies differ on equal starts.
+
+    Args:
+        first: Successes of the one, (E,) bool.
+        second: Successes of the other on the same starts, (E,) bool.
+
+    Returns:
+        ``difference`` of the rates (second minus first) with its 95 % interval, the number of starts that only one of
+        them managed, and the two-sided ``p_value`` of the exact McNemar test.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    count, apart = len(first), only_first + only_second
+    difference = (only_second - only_first) / count
+    spread = 1.959964 * math.sqrt(max(apart - (only_second - only_first) ** 2 / count, 0.0)) / count
+    return {
+        "difference": difference,
+        "low": difference - spread,
+        "high": difference + spread,
+        "only_first": only_first,
+        "only_second": only_second,
+        "p_value": float(binomtest(only_second, apart).pvalue) if apart else 1.0,
+    }
+
+
+def lines(candidates: Sequence[Candidate], chosen: dict[str, dict[str, Any]], pairs: list[dict]) -> Iterator[str]:
+    """Yield the table on standard output.
+
+    Args:
+        candidates: All checkpoints.
+        chosen: For each run ``checkpoint`` and ``success`` of its best one in the audit.
+        pairs: Comparisons of the runs with the first, with ``first`` and ``second`` naming them.
+    """
+    for item in candidates:
+        mark = "  <- best" if chosen[item.run]["checkpoint"] == item.path.name else ""
+        yield f"{item.run}  {item.iteration:6d}  {item.rate:7.2%}  ({item.low:.2%} to {item.high:.2%}){mark}"
+    for name, result in chosen.items():
+        success = result["success"]
+        yield (
+            f"audit of {name}/{result['checkpoint']}: {success['rate']:.2%}"
+            f" ({success['low']:.2%} to {success['high']:.2%})"
+        )
+    for pair in pairs:
+        yield (
+            f"{pair['second']} minus {pair['first']} on equal starts: {100 * pair['difference']:+.2f} points"
+            f" ({100 * pair['low']:+.2f} to {100 * pair['high']:+.2f}), exact McNemar p = {pair['p_value']:.2g}"
+        )
+
+
+def table(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """Return the candidates as rows for JSON and CSV."""
+    return [{**vars(item), "path": item.path.name} for item in candidates]
+
+
+def write(folder: Path, candidates: Sequence[Candidate], content: dict[str, Any]) -> None:
+    """Write ``sweep.json``, ``sweep.csv`` and ``sweep.png``.
+
+    Args:
+        folder: Where to.
+        candidates: All checkpoints.
+        content: Everything else for the JSON file.
+    """
+    from alice.evaluation import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = table(candidates)
+    provenance.write_json(folder / "sweep.json", {**content, "checkpoints": rows})
+    with (folder / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    curves = {run: [row for row in rows if row["run"] == run] for run in dict.fromkeys(row["run"] for row in rows)}
+    (folder / "sweep.png").write_bytes(plots.png(plots.sweep(curves)))

@@ -1,0 +1,77 @@
+"""What a report shows and writes."""
+
+import csv
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("isaaclab")
+np = pytest.importorskip("numpy")
+
+from alice.evaluation import page, tracks, video, whiskers  # noqa: E402
+from alice.evaluation.replay import Clip  # noqa: E402
+
+
+def _track(length: int) -> tracks.Track:
+    """Return a track whose columns count on from step to step and from left to right."""
+    width = sum(tracks.WIDTHS.values())
+    values = torch.arange(length * width, dtype=torch.float32).reshape(length, width)
+    return tracks.Track(values, torch.zeros(3), torch.tensor([0.2, 0.0, 0.0]), 0.015)
+
+
+def test_a_track_gives_its_columns_by_name():
+    track = _track(4)
+    assert len(track) == 4
+    assert torch.equal(track.joint_pos, track.values[:, :7])
+    assert torch.equal(track.is_in_dish, track.values[:, -1:])
+    assert torch.equal(torch.cat([getattr(track, name) for name in tracks.WIDTHS], dim=-1), track.values)
+    with pytest.raises(AttributeError):
+        _ = track.ball_colour
+
+
+def test_the_median_success_and_the_first_failure_of_each_kind_are_shown():
+    outcomes = ["success", "ball_lost", "success", "timeout", "success", "ball_lost"]
+    assert page.choose(outcomes, [50, 9, 30, 160, 40, 8]) == {"success": 4, "ball_lost": 1, "timeout": 3}
+    assert page.choose(["timeout"], [160]) == {"timeout": 0}
+
+
+def test_the_first_episodes_and_the_first_failures_are_listed():
+    outcomes = ["success"] * 100 + ["ball_lost"] * 50
+    assert page.listed(outcomes) == [*range(32), *range(100, 132)]
+    assert page.listed(["ball_lost"] * 3) == [0, 1, 2]
+
+
+def test_every_step_of_the_listed_episodes_is_a_line(tmp_path):
+    kept = tracks.Tracks()
+    kept._finished = [_track(3), _track(5), _track(2)]
+    tracks.write_steps(kept, [0, 2], 0.05, tmp_path / "steps.csv")
+    with (tmp_path / "steps.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["episode"], row["step"], row["time_s"]) for row in rows] == [
+        ("0", "0", "0.000"), ("0", "1", "0.050"), ("0", "2", "0.100"), ("2", "0", "0.000"), ("2", "1", "0.050"),
+    ]  # fmt: skip
+    assert float(rows[1]["pos_base_joint"]) == float(kept[0].joint_pos[1, 0])
+    assert float(rows[1]["ball_z"]) == float(kept[0].ball_pos[1, 2])
+    assert float(rows[1]["speed_right_finger_joint"]) == float(kept[0].joint_speed[1, 6])
+    assert float(rows[1]["tool_x"]) == float(kept[0].tool_pos[1, 0])
+
+
+@pytest.mark.parametrize("length", [1, 3, 40])
+@pytest.mark.parametrize("steps", [(0, 0, 0, 0, 0, 0), (2, 2, 2, 0, 0, 0), (5, 9, 14, 22, 30, 39)])
+def test_a_time_lapse_has_equal_pictures_and_never_more_than_it_may(length, steps):
+    clip = Clip(np.zeros(((length + 1) // 2, 3, 30, 40, 3), dtype=np.uint8))
+    strip = page._time_lapse(clip, length, steps, 0.05)
+    assert strip.shape[1] == min(page.SHOTS, length) * page.SHOT_WIDTH
+
+
+def test_points_are_drawn_where_the_camera_sees_them():
+    pixels = video.project(np.array([video.LOOK_AT, (0.13, 0.0, 0.16), (0.13, 0.10, 0.06)]), 400, 300)
+    assert np.allclose(pixels[0], (200, 150))
+    assert abs(pixels[1, 0] - 200) < 1 and pixels[1, 1] < 150  # up is up
+    assert pixels[2, 0] > 200  # the arm's left is on the right: the camera stands on its right and looks back
+
+
+def test_whiskers_begin_where_something_happened():
+    track = _track(30)
+    assert whiskers.branches(track, torch.tensor([4, 9, 12, 0, 0, 0])) == [(0, "start"), (9, "pinched"), (12, "lifted")]
+    assert whiskers.branches(track, torch.tensor([4, 0, 0, 0, 0, 0])) == [(0, "start")]

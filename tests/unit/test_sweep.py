@@ -1,0 +1,55 @@
+"""Checkpoints are chosen by audit, runs are compared on equal starts."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+from alice.evaluation import sweep  # noqa: E402
+from alice.usage import UsageError  # noqa: E402
+
+
+def _candidate(run: str, iteration: int, rate: float) -> sweep.Candidate:
+    return sweep.Candidate(run, Path(f"{run}/model_{iteration}.pt"), iteration, rate, rate - 0.1, rate + 0.1)
+
+
+def test_the_best_checkpoint_is_the_last_of_those_with_the_highest_success_of_its_own_run():
+    found = [_candidate("a", 50, 0.9), _candidate("a", 100, 0.9), _candidate("a", 150, 0.4), _candidate("b", 50, 0.95)]
+    assert sweep.best(found, "a").iteration == 100
+    assert sweep.best(found, "b").iteration == 50
+
+
+def test_a_pair_is_compared_start_by_start():
+    first = torch.tensor([True] * 90 + [False] * 10)
+    second = torch.tensor([True] * 88 + [False] * 2 + [True] * 8 + [False] * 2)
+    result = sweep.compare(first, second)
+    assert result["difference"] == pytest.approx(0.06)
+    assert (result["only_first"], result["only_second"]) == (2, 8)
+    # Two of ten fair coins or fewer on either side: 2 (1 + 10 + 45) / 1024.
+    assert result["p_value"] == pytest.approx(112 / 1024)
+    assert result["low"] < 0.0 < 0.06 < result["high"]
+
+
+def test_equal_policies_do_not_differ():
+    successes = torch.tensor([True, False, True])
+    result = sweep.compare(successes, successes)
+    assert result["difference"] == result["low"] == result["high"] == 0.0 and result["p_value"] == 1.0
+
+
+def test_folders_that_are_no_runs_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="give run folders"):
+        sweep.runs_of([str(tmp_path)], 1)
+    with pytest.raises(UsageError, match="give run folders"):
+        sweep.runs_of([str(tmp_path / "none")], 1)
+    (tmp_path / "model_1.pt").touch()
+    with pytest.raises(UsageError, match="given twice"):
+        sweep.runs_of([str(tmp_path), str(tmp_path / ".")], 1)
+    assert list(sweep.runs_of([str(tmp_path)], 1)) == [tmp_path.name]
+
+
+def test_an_audit_never_counts_the_starts_that_checkpoints_were_chosen_on(tmp_path):
+    (tmp_path / "model_1.pt").touch()
+    with pytest.raises(UsageError, match="--seed 30260"):
+        sweep.runs_of([str(tmp_path)], sweep.SELECTION_SEED)
