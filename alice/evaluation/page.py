@@ -21,7 +21,7 @@ from alice.evaluation.audit import Episodes
 from alice.evaluation.replay import STRIDE, VIEWS, Clip
 
 TEMPLATE = Path(__file__).with_name("page.html")
-LISTED = 32
+LISTED = 16
 """Episodes of each sort, the first ones and the first failures, whose steps are written out."""
 SHOTS = 6
 """Pictures of a time-lapse."""

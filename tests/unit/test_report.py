@@ -37,7 +37,7 @@ def test_the_median_success_and_the_first_failure_of_each_kind_are_shown():
 
 def test_the_first_episodes_and_the_first_failures_are_listed():
     outcomes = ["success"] * 100 + ["ball_lost"] * 50
-    assert page.listed(outcomes) == [*range(32), *range(100, 132)]
+    assert page.listed(outcomes) == [*range(16), *range(100, 116)]
     assert page.listed(["ball_lost"] * 3) == [0, 1, 2]
 
 
