@@ -130,8 +130,8 @@ def match_ovphysx_threads_to_cores() -> int | None:
 def tell_mounts_apart(camera) -> bool:
     """Let every camera of a sensor follow the body of its own environment on ovphysx.
 
-    ``isaaclab_ov`` 3.0.0 lets all of them follow the body of environment 0 where there are as many environments as kinds
-    of environments, for example one for each size of ball.
+    ``isaaclab_ov`` 3.0.0 lets all of them follow the body of environment 0 where there are as many environments as
+    kinds of environments, for example one for each size of ball.
 
     Args:
         camera: Camera sensor of a running environment, mounted on a body.

@@ -348,7 +348,7 @@ def _speed_energy(bench: Bench) -> float:
 
 
 def _grip(bench: Bench, results: Results) -> None:
-    """A held ball slips once its weight is more than the friction of two pads, 2 mu F: never more, that would be glue."""
+    """A held ball slips once its weight is more than the friction of two pads, 2 mu F; more would be glue."""
     bank = StartBank.load(str(STARTS_FILE), str(bench.device))
     fits = (bank.kind == START_KINDS.index("in_hand")) & ((bank.radius - BALL.radius).abs() < 1e-5)
     rows = fits.nonzero().squeeze(-1)[:1].repeat(bench.count)

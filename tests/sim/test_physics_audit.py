@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice.evaluation import physics_audit  # noqa: E402
+from alice.evaluation import physics_audit
 
 
 @pytest.fixture
