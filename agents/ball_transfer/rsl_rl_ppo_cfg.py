@@ -26,6 +26,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     )
     critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
     algorithm = RslRlPpoAlgorithmCfg(
+        class_name="alice.learning.ppo:MirrorPPO",
         num_learning_epochs=4,
         num_mini_batches=4,
         learning_rate=1.0e-3,

@@ -1,0 +1,53 @@
+"""Our PPO learns what RSL-RL's PPO learns."""
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+from rsl_rl.algorithms import PPO  # noqa: E402
+from rsl_rl.models import MLPModel  # noqa: E402
+from rsl_rl.storage import RolloutStorage  # noqa: E402
+from tensordict import TensorDict  # noqa: E402
+
+from alice.learning.ppo import MirrorPPO  # noqa: E402
+from alice.learning.symmetry import mirror_left_right  # noqa: E402
+
+ENVS, STEPS = 8, 6
+
+
+def _observations():
+    return TensorDict({"policy": torch.randn(ENVS, 28), "command_state": torch.randn(ENVS, 13)}, batch_size=[ENVS])
+
+
+def _updated(algorithm, learned=False):
+    """Return weights and losses after one update on a made-up rollout, the same for equal calls."""
+    torch.manual_seed(5)
+    obs = _observations()
+    groups = {"actor": ["policy", "command_state"], "critic": ["policy", "command_state"]}
+    noise = {"class_name": "rsl_rl.modules.distribution:GaussianDistribution", "init_std": 0.5}
+    actor = MLPModel(obs, groups, "actor", 6, [16], distribution_cfg=copy.deepcopy(noise))
+    critic = MLPModel(obs, groups, "critic", 1, [16])
+    storage = RolloutStorage("rl", ENVS, STEPS, obs, [6])
+    symmetry = {"env": None, "data_augmentation_func": mirror_left_right, "use_data_augmentation": True}
+    symmetry |= {"use_mirror_loss": learned, "mirror_loss_coeff": 1.0}
+    ppo = algorithm(actor, critic, storage, num_learning_epochs=2, num_mini_batches=2, symmetry_cfg=symmetry)
+    with torch.inference_mode():
+        for _ in range(STEPS):
+            ppo.act(obs)
+            obs = _observations()
+            ppo.process_env_step(obs, torch.randn(ENVS), torch.zeros(ENVS), {})
+        ppo.compute_returns(obs)
+    losses = ppo.update()
+    return [*actor.parameters(), *critic.parameters()], losses
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_weights_and_losses_are_those_of_rsl_rl(learned):
+    ours, losses = _updated(MirrorPPO, learned)
+    theirs, reference = _updated(PPO, learned)
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    # All samples of these small batches are among those that the logged loss is measured on.
+    assert losses == pytest.approx(reference)
+    assert losses["symmetry"] > 0.0
