@@ -144,6 +144,15 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
+def policy_weights(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights of the network that acts: PPO's actor or the student of a distillation.
+
+    Args:
+        content: What :func:`load` returned.
+    """
+    return next(content[key] for key in POLICY_KEYS if key in content)
+
+
 def fill(network: Any, weights: dict[str, Any], path: Path, task: str) -> None:
     """Give a network the weights of a checkpoint.
 

@@ -41,8 +41,19 @@ class Job:
     @property
     def actor_groups(self) -> list[str]:
         """Observation groups of the network that acts."""
-        groups = self.agent_cfg.obs_groups
-        return groups["student"] if self.weights and "student_state_dict" in self.weights else groups["actor"]
+        return self.agent_cfg.obs_groups[self.role]
+
+    @property
+    def role(self) -> str:
+        """Name of the network that acts in the agent configuration: ``actor``, or ``student`` of a distillation."""
+        return "student" if hasattr(self.agent_cfg, "student") else "actor"
+
+    @property
+    def first_iteration(self) -> int:
+        """Iteration that a training begins with: a run from a checkpoint counts on, unless it changes the algorithm."""
+        if not self.weights or f"{self.role}_state_dict" not in self.weights:
+            return 0
+        return self.weights.get("iter", -1) + 1
 
     def set_seed(self, seed: int) -> None:
         """Set the seed of agent and environment."""
@@ -58,6 +69,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu or cuda:N; default: CUDA where there is one")
     parser.add_argument("--domain_rand", action="store_true", help="randomize physics and servos (presets=domain_rand)")
     parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
+    parser.add_argument("--encoder_weights", metavar="FILE", help="weights of ResNet-18 (presets=resnet18)")
 
 
 def prepare(
@@ -97,6 +109,7 @@ def prepare(
     weights = checkpoints.load(path) if path and not is_onnx else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
+    words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]
     env_cfg.sim.device = agent_cfg.device = device
     if args.num_envs is not None:
         env_cfg.scene.num_envs = args.num_envs
@@ -104,6 +117,44 @@ def prepare(
     job.set_seed(agent_cfg.seed if args.seed is None else args.seed)
     limit_threads()
     return job
+
+
+def settle_encoder(env_cfg: Any, task: str, weights: str | None) -> list[str]:
+    """Give a frozen encoder its weights, where a configuration has one, and see that they are there.
+
+    Args:
+        env_cfg: Environment configuration; changed in place.
+        task: Task id, for the message.
+        weights: What the user gave with ``--encoder_weights``; None for what the configuration says.
+
+    Returns:
+        Overrides that do the same.
+
+    Raises:
+        UsageError: If there are no weights, or nothing that takes them.
+    """
+    words = []
+    for group, term, params in _encoders(env_cfg):
+        if weights:
+            params["weights"] = str(Path(weights).resolve())
+            words.append(f"env.observations.{group}.{term}.params.weights={params['weights']}")
+        from alice.models import resnet
+
+        resnet.FrozenResNet18(params["weights"])
+    if weights and not words:
+        raise UsageError(f"--encoder_weights: {task} has no frozen encoder; select one with presets=resnet18")
+    return words
+
+
+def _encoders(env_cfg: Any) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return group, name and parameters of the observation terms with a frozen encoder."""
+    return [
+        (group, name, term.params)
+        for group, group_cfg in vars(env_cfg.observations).items()
+        if hasattr(group_cfg, "__dataclass_fields__")
+        for name, term in vars(group_cfg).items()
+        if "weights" in (getattr(term, "params", None) or ())
+    ]
 
 
 def describe(job: Job) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from alice import memory
+
 REQUIRED = {"isaaclab": "3.0.0", "rsl-rl-lib": "5.5.1"}
 """Packages that must have one exact version; the others are looked at for being there."""
 PRESENT = ("torch", "torchvision", "ovphysx", "newton", "warp-lang", "onnx", "onnxruntime", "tensorboard")
@@ -77,11 +79,10 @@ def _gpu() -> Finding:
 
 
 def _memory() -> Finding:
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
-        free = int(lines["MemAvailable"].split()[0]) / 1e6
-    except (OSError, KeyError, ValueError):
+    found = memory.free_bytes("cpu")
+    if found is None:
         return Finding("memory", "note", "cannot be told on this system")
+    free = found / 1e9
     if free >= MEMORY_GB:
         return Finding("memory", "ok", f"{free:.1f} GB free")
     text = f"{free:.1f} GB free, 512 environments need {MEMORY_GB:.0f}; use --num_envs 128"

@@ -22,6 +22,11 @@ OUTCOMES: tuple[str, ...] = (
 )
 """The one label of a finished episode; ``timeout`` means: in the dish or on the way there, but not done in time."""
 
+PROBES: tuple[str, ...] = ("blank", "shuffled", "frozen")
+"""Ways to take the picture from a policy that should need it (:mod:`alice.evaluation.probes`)."""
+PROBE_LIMIT = 0.05
+"""Success that such a policy may have at most."""
+
 PINCH_DISTANCE = 0.014
 """Tool point to ball centre within which a ball can be pinched [m]."""
 PINCH_GAP = (-0.006, 0.002)

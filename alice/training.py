@@ -162,9 +162,8 @@ def begin(job: Job, stock: argparse.Namespace, resume: Resume | None = None) -> 
         folder = root / f"{stamp}-{count}{suffix}"
     (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") == "0":
-        first = job.weights.get("iter", -1) + 1 if job.weights else 0  # a run from a checkpoint counts on from there
         record = {"steps_per_env": job.agent_cfg.num_steps_per_env}
-        record |= {"max_iterations": first + job.agent_cfg.max_iterations}
+        record |= {"max_iterations": job.first_iteration + job.agent_cfg.max_iterations}
         provenance.write_json(folder / RECORD, {**launch.describe(job), **record})
     return folder
 
@@ -196,7 +195,7 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, k
     argv += ["--checkpoint", str(job.checkpoint)] if job.checkpoint else []
     if not stock.distributed:  # torchrun gives each process its own device
         argv += ["--device", job.device, f"agent.device={job.device}"]
-    if job.weights and "optimizer_state_dict" not in job.weights:
+    if job.weights and "optimizer_state_dict" not in job.weights and f"{job.role}_state_dict" in job.weights:
         argv.append("--no-resume_optimizer_state")
     with cut_runners(keep) as stop:
         places = ["--experiment_name", folder.parent.name, "--run_timestamp", stamp]

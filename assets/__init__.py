@@ -13,3 +13,8 @@ STARTS_FILE = DATA_DIR / "starts.pt"
 
 POLICIES_DIR = Path(__file__).parent / "policies"
 """Folder of the released policies and their provenance."""
+
+
+def look(colour: tuple[float, float, float]) -> str:
+    """Return where an asset's material of a linear RGB colour lies, relative to the asset's root."""
+    return "looks/colour_" + "_".join(f"{round(1000 * channel):03d}" for channel in colour)

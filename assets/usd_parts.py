@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
+from . import look
+
 Vector = tuple[float, float, float]
 
 
@@ -43,8 +45,7 @@ def paint(prim: Usd.Prim, colour: Vector) -> None:
     """Give ``prim`` a preview material of a linear RGB colour."""
     stage = prim.GetStage()
     UsdGeom.Gprim(prim).CreateDisplayColorAttr([Gf.Vec3f(*colour)])
-    name = "colour_" + "_".join(f"{round(1000 * channel):03d}" for channel in colour)
-    path = f"{stage.GetDefaultPrim().GetPath()}/looks/{name}"
+    path = f"{stage.GetDefaultPrim().GetPath()}/{look(colour)}"
     material = UsdShade.Material.Get(stage, path)
     if not material:
         material = UsdShade.Material.Define(stage, path)

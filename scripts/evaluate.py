@@ -3,12 +3,14 @@
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --episodes 4096 --seed 20261
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --report logs/report
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint exported/Alice-Ball-Transfer.onnx
+./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer-Camera --checkpoint released --probe blank
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoints RUN OTHER_RUN --report logs/sweep
 """
 
 from __future__ import annotations
 
 from alice import launch, usage
+from alice.outcome import PROBES
 
 
 def main(argv: list[str]) -> int:
@@ -23,19 +25,21 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--selection_episodes", type=usage.positive, default=512, help="episodes a checkpoint is chosen on"
     )
+    parser.add_argument("--probe", choices=PROBES, help="spoil the picture: a policy that needs it must fail")
     args, words = usage.parse(parser, argv)
     args.json = usage.require_writable(args.json, "--json")
     args.record = usage.require_writable(args.record, "--record", (".npz",))
     args.report = usage.require_folder(args.report, "--report")
     if args.checkpoints and (args.checkpoint or args.record):
         raise usage.UsageError("--checkpoints goes with neither --checkpoint nor --record; give one of them")
+    if args.probe and args.checkpoints:
+        raise usage.UsageError("--checkpoints chooses by plain success; probe the chosen one with --checkpoint")
     args.checkpoint = args.checkpoint or (args.checkpoints and args.checkpoints[0])
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=not args.checkpoints)
 
     from alice.evaluation import evaluate  # loads PyTorch, so it comes after all that can go wrong at once
 
-    (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
-    return 0
+    return (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --seed 2 physics=newton_mjwarp
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --phase auto
 ./isaaclab.sh -p scripts/train.py --resume logs/rsl_rl/ball_transfer/<run>
+./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer-Camera --teacher released
 """
 
 from __future__ import annotations
 
-from alice import curriculum, launch, training, usage
+from alice import curriculum, launch, memory, teaching, training, usage
 
 EPILOG = "All other flags of `isaaclab train --rl_library rsl_rl` and overrides such as env.decimation=2 work as well."
 
@@ -17,14 +18,24 @@ def main(argv: list[str]) -> int:
     """Check the command line, note where the run comes from, train, and say where the result lies."""
     parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
     launch.add_flags(parser)
-    parser.add_argument("--max_iterations", type=usage.positive, help="policy updates; with --resume, of the whole run")
+    parser.add_argument(
+        "--max_iterations",
+        type=usage.positive,
+        help="policy updates; with --resume, of the whole run, with --teacher, of each stage",
+    )
     parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder, a checkpoint in it, or latest")
     parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
+    parser.add_argument(
+        "--teacher", metavar="CHECKPOINT", help="distil this state policy ('released' is one), then go on with PPO"
+    )
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
     args, rest = parser.parse_known_args(argv)
     words, others = usage.split_overrides(rest)
     if args.resume and args.checkpoint:
         raise usage.UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
+    if args.teacher:
+        training.stock_flags(others, parser)
+        return teaching.run(args, words, others)
 
     resume = training.find_resume(args.resume, args.task) if args.resume else None
     if resume:
@@ -32,6 +43,8 @@ def main(argv: list[str]) -> int:
     words = curriculum.select_phase(words, args.phase)
     job = launch.prepare(args, words, play_mode=False)
     stock = training.stock_flags(others, parser)
+    teaching.check(job)
+    memory.require(job)
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
     folder = training.begin(job, stock, resume)

@@ -110,6 +110,7 @@ def _round(
 ) -> Episodes:
     """Play the first episode of the first ``counted`` environments after a full reset."""
     obs, _ = env.reset()
+    policy.reset(torch.ones(env.num_envs, dtype=torch.bool, device=env.device))
     state = transfer_state(env.unwrapped)
     if not state.is_home_start.all():
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")

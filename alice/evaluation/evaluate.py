@@ -6,31 +6,38 @@ import argparse
 import sys
 import time
 
-from alice import launch, provenance
-from alice.evaluation import audit, policy, report
+from alice import launch, outcome, provenance
+from alice.evaluation import audit, policy, probes, report
 from alice.evaluation.tracks import Tracks
 from alice.export import recordings
 from alice.launch import Job
 
 
-def audit_policy(job: Job, args: argparse.Namespace) -> None:
+def audit_policy(job: Job, args: argparse.Namespace) -> int:
     """Audit one policy, print the table and write the files that were asked for.
 
     Args:
         job: Checked command line.
         args: Its flags.
+
+    Returns:
+        Exit code: 1 if the policy succeeds under a probe.
     """
+    if args.probe:
+        probes.refuse(job)
     seed = _settle(job, args)
     began = time.monotonic()
     progress = sys.stderr.isatty()
     paths = Tracks() if args.report else None
     with policy.open_environment(job) as env:
         network = policy.load_policy(env, job)
+        network = probes.Probe(network, args.probe) if args.probe else network
         recorder = policy.Recorder(network, job.actor_groups) if args.record else None
         episodes = audit.run_audit(env, recorder or network, args.episodes, seed, progress, paths)
         step_dt = env.unwrapped.step_dt
         figures = audit.summarize(episodes, step_dt)
-        content = {**launch.describe(job), **figures, "wall_time_s": round(time.monotonic() - began, 1)}
+        content = {**launch.describe(job), "probe": args.probe, **figures}
+        content["wall_time_s"] = round(time.monotonic() - began, 1)
         intent = _whiskers(env, network, episodes, paths) if args.report else []
     print(report.table(content))
     if recorder:
@@ -47,6 +54,15 @@ def audit_policy(job: Job, args: argparse.Namespace) -> None:
         clips = replay.film(job, [paths[index] for index in shown.values()], progress)
         clips = dict(zip(shown, clips, strict=True))
         print(f"page: {page.write(args.report, content, episodes, outcomes, paths, clips, intent, step_dt)}")
+    return _judge(args.probe, figures["success"]["rate"]) if args.probe else 0
+
+
+def _judge(probe: str, rate: float) -> int:
+    """Say whether a probe was passed and return the exit code."""
+    is_blind = rate <= outcome.PROBE_LIMIT
+    verdict = "passed" if is_blind else "FAILED: the policy knows the ball from elsewhere"
+    print(f"probe {probe}: {rate:.1%} success, at most {outcome.PROBE_LIMIT:.0%}: {verdict}")
+    return 0 if is_blind else 1
 
 
 def _whiskers(env, network, episodes: audit.Episodes, paths: Tracks) -> list:
@@ -55,19 +71,22 @@ def _whiskers(env, network, episodes: audit.Episodes, paths: Tracks) -> list:
     from alice.evaluation.deployed import DeployedPolicy
 
     shown = page.choose(audit.classify(episodes), episodes.length.tolist())
-    if "success" not in shown or isinstance(network, DeployedPolicy):
+    if "success" not in shown or isinstance(network, (DeployedPolicy, probes.Probe)):
         return []
     index = shown["success"]
     moments = whiskers.branches(paths[index], episodes.stage_steps[index])
     return [whiskers.grow(env, network, paths[index], step, label) for step, label in moments]
 
 
-def sweep_runs(job: Job, args: argparse.Namespace) -> None:
+def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     """Choose the best checkpoint of each run by an audit, audit these on other starts and compare them.
 
     Args:
         job: Checked command line.
         args: Its flags.
+
+    Returns:
+        Exit code: 0.
     """
     from alice.evaluation import sweep
 
@@ -101,6 +120,7 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> None:
     if args.json:
         provenance.write_json(args.json, {**content, "checkpoints": sweep.table(candidates)})
         print(f"figures written to {args.json}")
+    return 0
 
 
 def _settle(job: Job, args: argparse.Namespace) -> int:

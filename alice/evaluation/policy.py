@@ -87,11 +87,11 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
     from isaaclab_rl.rsl_rl import create_rsl_rl_runner, handle_deprecated_rsl_rl_cfg
 
     agent_cfg = handle_deprecated_rsl_rl_cfg(job.agent_cfg, version("rsl-rl-lib"))
+    agent_cfg.num_steps_per_env = 1  # nothing is learned, so no rollout of pictures need be kept
     with _quiet():
         runner = create_rsl_rl_runner(env, agent_cfg, log_dir=None)
     policy = runner.get_inference_policy(device=job.device)
-    weights = job.weights.get("student_state_dict") or job.weights.get("actor_state_dict")
-    checkpoints.fill(policy, weights, job.checkpoint, job.task)
+    checkpoints.fill(policy, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
     return policy
 
 

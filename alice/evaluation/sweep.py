@@ -87,9 +87,7 @@ def select(
 
 def load(policy: torch.nn.Module, path: Path, task: str) -> None:
     """Give a network the weights of a checkpoint; raise :class:`UsageError` if they do not fit."""
-    content = checkpoints.load(path)
-    weights = content.get("student_state_dict") or content.get("actor_state_dict")
-    checkpoints.fill(policy, weights, path, task)
+    checkpoints.fill(policy, checkpoints.policy_weights(checkpoints.load(path)), path, task)
 
 
 def best(candidates: Sequence[Candidate], run: str) -> Candidate:

@@ -90,11 +90,10 @@ def build(job: Job, inputs: tuple[VectorInput, ...]) -> Actor:
     from rsl_rl.utils import resolve_class
 
     agent_cfg = handle_deprecated_rsl_rl_cfg(copy.deepcopy(job.agent_cfg), version("rsl-rl-lib"))
-    is_student = "student_state_dict" in job.weights
-    role = "student" if is_student else "actor"
+    role = job.role
     model_class, model_cfg = resolve_class(to_dict(getattr(agent_cfg, role)))
     example = TensorDict({item.name: torch.zeros(1, item.size) for item in inputs}, batch_size=[1])
     groups = {role: [item.name for item in inputs]}
     model = model_class(example, groups, role, len(contract.Action().names), **model_cfg)
-    checkpoints.fill(model, job.weights[f"{role}_state_dict"], job.checkpoint, job.task)
+    checkpoints.fill(model, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
     return Actor(model.eval()).eval()

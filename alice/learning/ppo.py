@@ -1,4 +1,4 @@
-"""RSL-RL's PPO for tasks with mirror symmetry, without the price of a figure that is only logged."""
+"""RSL-RL's PPO for mirror symmetric tasks, and for what a distillation has begun."""
 
 from __future__ import annotations
 
@@ -36,3 +36,45 @@ class MirrorPPO(PPO):
         """Make the algorithm; see RSL-RL."""
         super().__init__(*args, symmetry_cfg=None, **kwargs)
         self.symmetry = SampledSymmetry(**symmetry_cfg) if symmetry_cfg else None
+
+
+class StudentPPO(PPO):
+    """PPO that can begin with a distilled student as its actor.
+
+    The critic of such a start knows nothing yet. Until it does, its errors would ruin the actor, so the actor learns
+    nothing in the first updates.
+
+    Args:
+        critic_warmup: Number of these updates, after a student was loaded.
+    """
+
+    def __init__(self, *args, critic_warmup: int = 0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._critic_warmup = critic_warmup
+        self._warming = 0
+
+    def update(self) -> dict[str, float]:
+        """Run the update of PPO and return its losses."""
+        self._raw_actor.requires_grad_(self._warming == 0)
+        try:
+            return super().update()
+        finally:
+            self._raw_actor.requires_grad_(True)
+            self._warming = max(0, self._warming - 1)
+
+    def save(self) -> dict:
+        """Return what a checkpoint holds."""
+        return {**super().save(), "critic_warmup": self._warming}
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
+        """Take over a checkpoint of PPO, or the student of a distillation.
+
+        Returns:
+            Whether the iterations are counted on; a student begins anew.
+        """
+        if "student_state_dict" in loaded_dict and "actor_state_dict" not in loaded_dict:
+            self._raw_actor.load_state_dict(loaded_dict["student_state_dict"], strict=strict)
+            self._warming = self._critic_warmup
+            return False
+        self._warming = loaded_dict.get("critic_warmup", 0)
+        return super().load(loaded_dict, load_cfg, strict)

@@ -1,4 +1,4 @@
-"""Mirror symmetry of the state task for RSL-RL's data augmentation.
+"""Mirror symmetry of the tasks for data augmentation.
 
 Arm, ball, dish and table look the same in a mirror in the plane y = 0 of the base frame, so every transition that was
 seen teaches its mirror image too.
@@ -14,14 +14,18 @@ JOINT_ORDER = (0, 1, 2, 3, 4, 6, 5)
 """Left and right finger change places."""
 POINT_SIGNS = (1.0, -1.0, 1.0)
 
+_STATE = ("joints", "joints", "point", "point", "point", "point", "plain2")
+GROUPS = {"policy": _STATE, "privileged": _STATE, "proprioception": ("joints", "joints"), "goal": ("place",)}
+"""What the vectors of the observation groups consist of, 28, 28, 14 and 2 numbers."""
+
 
 def mirror_left_right(env, obs, actions) -> tuple:
     """Append the mirror image of every sample.
 
     Args:
         env: Environment; not needed.
-        obs: Observation groups ``policy`` and ``privileged``, (B, 28) each where there, and ``command_state``,
-            (B, 7 + A), or None.
+        obs: Observation groups, those of :data:`GROUPS` that are there, ``command_state``, (B, 7 + A), and
+            ``image``, (B, C, H, W) with the hand's y axis along W; or None.
         actions: Actions, (B, A) with A = 6 or 7, or None.
 
     Returns:
@@ -29,8 +33,12 @@ def mirror_left_right(env, obs, actions) -> tuple:
     """
     if obs is not None:
         mirrored = obs.clone()
-        for group in mirrored.keys() & {"policy", "privileged"}:
-            mirrored[group] = _mirror(obs[group], ("joints", "joints", "point", "point", "point", "point", "plain2"))
+        for group in mirrored.keys() & GROUPS.keys():
+            mirrored[group] = _mirror(obs[group], GROUPS[group])
+        if "image" in mirrored.keys():  # noqa: SIM118, a TensorDict asks for it
+            if obs["image"].dim() != 4:
+                raise ValueError(f"cannot mirror an image of shape {tuple(obs['image'].shape)}, need (B, C, H, W)")
+            mirrored["image"] = obs["image"].flip(-1)
         fingers = "plain1" if obs["command_state"].shape[-1] == 13 else "fingers"
         mirrored["command_state"] = _mirror(obs["command_state"], ("joints", "arm", fingers))
         obs = torch.cat((obs, mirrored), dim=0)
@@ -45,6 +53,7 @@ _PARTS = {
     "arm": (JOINT_ORDER[:5], JOINT_SIGNS[:5]),
     "fingers": ((1, 0), (1.0, 1.0)),
     "point": ((0, 1, 2), POINT_SIGNS),
+    "place": ((0, 1), POINT_SIGNS[:2]),
     "plain1": ((0,), (1.0,)),
     "plain2": ((0, 1), (1.0, 1.0)),
 }

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+import warp as wp
+from isaaclab.managers import ManagerTermBase
+from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
-from alice import geometry, robot
+from alice import compat, geometry, robot
 from alice.objects import TABLE
 
 from .start_bank import SQUEEZE, START_KINDS, StartBank
@@ -14,7 +17,7 @@ from .transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
-    from isaaclab.managers import SceneEntityCfg
+    from isaaclab.managers import EventTermCfg, SceneEntityCfg
 
 
 def reset_transfer(
@@ -155,6 +158,80 @@ def randomize_effort_limits(
     nominal = torch.tensor([joint.effort_limit for joint in robot.JOINTS], device=env.device)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
+
+
+class randomize_camera_mount(ManagerTermBase):
+    """Mount the camera of each arm a little off its nominal pose."""
+
+    def __init__(self, cfg: EventTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        camera = env.scene[cfg.params["sensor_cfg"].name]
+        compat.tell_mounts_apart(camera)
+        self._view = camera._view
+        self._position, self._rotation = (pose.torch.clone() for pose in self._view.get_local_poses())
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        env_ids: torch.Tensor | slice | None,
+        sensor_cfg: SceneEntityCfg,
+        position: tuple[float, float],
+        rotation: tuple[float, float],
+    ) -> None:
+        """Draw mounts.
+
+        Args:
+            env: Environment.
+            env_ids: Environments; all for ``None`` or a slice.
+            sensor_cfg: The camera.
+            position: Range of the error along each axis of the hand [m].
+            rotation: Range of the rotation about each axis of the camera [rad].
+        """
+        if env_ids is None or isinstance(env_ids, slice):
+            env_ids = torch.arange(env.num_envs, device=env.device)
+        shape = (2, len(env_ids), 3)
+        shift, turn = torch.rand(shape, device=env.device)
+        shift = position[0] + (position[1] - position[0]) * shift
+        turn = rotation[0] + (rotation[1] - rotation[0]) * turn
+        angle = turn.norm(dim=-1)
+        off = quat_from_angle_axis(angle, turn / angle.clamp(min=1e-9).unsqueeze(-1))
+        self._view.set_local_poses(
+            wp.from_torch((self._position[env_ids] + shift).contiguous(), dtype=wp.vec3f),
+            wp.from_torch(quat_mul(self._rotation[env_ids], off).contiguous(), dtype=wp.vec4f),
+            wp.from_torch(env_ids.int().contiguous(), dtype=wp.int32),
+        )
+
+
+def scatter(
+    env: ManagerBasedRLEnv,
+    env_ids: torch.Tensor | slice | None,
+    things: dict[str, float],
+    area: tuple[tuple[float, float], tuple[float, float]],
+    keep_out: tuple[tuple[float, float], tuple[float, float]],
+) -> None:
+    """Put things that only show somewhere on the table, turned about the vertical.
+
+    Args:
+        env: Environment.
+        env_ids: Environments; all for ``None`` or a slice.
+        things: Scene names of kinematic objects, and how high over the table the origin of each is [m].
+        area: Rectangle of their centres in the base frame, ((x_min, x_max), (y_min, y_max)) [m].
+        keep_out: Rectangle inside it where none may be [m].
+    """
+    if env_ids is None or isinstance(env_ids, slice):
+        env_ids = torch.arange(env.num_envs, device=env.device)
+    low, high = torch.tensor(area, device=env.device).T
+    out_low, out_high = torch.tensor(keep_out, device=env.device).T
+    for name, height in things.items():
+        place = low + (high - low) * torch.rand(len(env_ids), 2, device=env.device)
+        while (inside := ((place > out_low) & (place < out_high)).all(dim=-1)).any():
+            place[inside] = low + (high - low) * torch.rand(int(inside.sum()), 2, device=env.device)
+        half = torch.pi * torch.rand(len(env_ids), device=env.device)
+        zeros = torch.zeros_like(half)
+        upright = torch.stack((zeros, zeros, half.sin(), half.cos()), dim=-1)
+        position = torch.nn.functional.pad(place, (0, 1), value=height) + env.scene.env_origins[env_ids]
+        pose = torch.cat((position, upright), dim=-1)
+        env.scene[name].write_root_pose_to_sim_index(root_pose=pose, env_ids=env_ids)
 
 
 def draw_pair(

@@ -47,6 +47,11 @@ def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
     return state.dish_pos - state.now.ball_pos
 
 
+def dish_place_b(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Where the dish stands, the goal: x and y of its centre, (N, 2)."""
+    return transfer_state(env).dish_pos[:, :2].clone()
+
+
 def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Distance between the pads, (N, 1) in [0, 0.05] m."""
     return _arm(env, arm).gap.unsqueeze(-1)

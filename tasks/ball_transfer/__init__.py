@@ -12,3 +12,19 @@ gym.register(
         "rsl_rl_cfg_entry_point": "alice.agents.ball_transfer.rsl_rl_ppo_cfg:BallTransferPPORunnerCfg",
     },
 )
+
+gym.register(
+    id="Alice-Ball-Transfer-Camera",
+    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    disable_env_checker=True,
+    kwargs={
+        "env_cfg_entry_point": f"{__name__}.camera_env_cfg:BallTransferCameraEnvCfg",
+        "default_agent": "rsl_rl",
+        "rsl_rl_cfg_entry_point": "alice.agents.ball_transfer.rsl_rl_camera_cfg:CameraPPORunnerCfg",
+        "rsl_rl_distillation_cfg_entry_point": (
+            "alice.agents.ball_transfer.rsl_rl_distillation_cfg:CameraDistillationRunnerCfg"
+        ),
+        "rsl_rl_finetune_cfg_entry_point": "alice.agents.ball_transfer.rsl_rl_camera_cfg:CameraFinetuneRunnerCfg",
+        "teacher_task": "Alice-Ball-Transfer",
+    },
+)

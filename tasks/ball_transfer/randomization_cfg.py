@@ -17,10 +17,13 @@ from isaaclab.utils import configclass, replace
 
 from alice.assets.objects import BALL_CFG, ball_material
 from alice.assets.xarm1s_parts import PAD_FRICTION
+from alice.mdp.images import ImageErrorRanges
 from alice.mdp.servos import ServoRanges
 from alice.objects import BALL, DISH, TABLE
 
 BACKENDS = ("ovphysx", "newton_mjwarp", "isaacsim_physx")
+KITLESS = BACKENDS[:2]
+"""Those that render with Newton Warp; what the camera rows do under Isaac Sim's renderer is not measured."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,36 @@ ROWS: dict[str, Row] = {
     "servo_read_noise": Row(
         0.0, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
     ),
+    # Camera
+    "camera_position": Row(-0.004, 0.004, 0.0, "m", "guess: a bracket mounted by hand; each axis", backends=KITLESS),
+    "camera_rotation": Row(
+        -math.radians(3), math.radians(3), 0.0, "rad", "guess: the same; about each axis", backends=KITLESS
+    ),
+    "camera_focal_length": Row(
+        0.96, 1.04, 1.0, "of nominal", "guess: spread of small lenses and their focus", backends=KITLESS
+    ),
+    "image_exposure": Row(
+        0.6, 1.6, 1.0, "of nominal", "guess: stands for the light too", distribution="log_uniform", backends=KITLESS
+    ),
+    "image_white_balance": Row(
+        0.85, 1.15, 1.0, "of nominal", "guess: lamp to daylight; each channel", backends=KITLESS
+    ),
+    "image_gamma": Row(
+        0.8, 1.25, 1.0, "", "guess: spread of camera pipelines", distribution="log_uniform", backends=KITLESS
+    ),
+    "image_blur": Row(0.0, 0.8, 0.0, "pixels", "guess: focus and motion; a standard deviation", backends=KITLESS),
+    "image_noise": Row(
+        0.0, 0.04, 0.0, "of full scale", "guess: small sensor, indoors; a standard deviation", backends=KITLESS
+    ),
+    "colour_ball": Row(-0.15, 0.15, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
+    "colour_dish": Row(-0.10, 0.10, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
+    "colour_table": Row(-0.35, 0.30, 0.0, "linear RGB", "guess: dark wood to white; each channel", backends=KITLESS),
+    "colour_arm": Row(
+        -0.10, 0.10, 0.0, "linear RGB", "guess; each channel of fingers, plates and servos", backends=KITLESS
+    ),
+    "clutter_place": Row(
+        0.06, 0.20, 0.0, "m", "guess: three things on the table; distance from the workspace", backends=KITLESS
+    ),
 }
 """The table. Start and place of ball and dish and the home pose are drawn always, not only with randomization."""
 
@@ -86,6 +119,15 @@ HOBBY_SERVO = ServoRanges(
     offset=ROWS["servo_offset"].high,
     gain=ROWS["servo_gain"].high - 1.0,
     read_noise=ROWS["servo_read_noise"].high,
+)
+
+IMAGE_ERRORS = ImageErrorRanges(
+    zoom=ROWS["camera_focal_length"].span,
+    exposure=ROWS["image_exposure"].span,
+    white_balance=ROWS["image_white_balance"].span,
+    gamma=ROWS["image_gamma"].span,
+    blur=ROWS["image_blur"].span,
+    noise=ROWS["image_noise"].span,
 )
 
 BALL_RADII = (0.008, 0.010, 0.012, 0.0135, 0.015, 0.0175, 0.020)

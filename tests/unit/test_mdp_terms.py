@@ -22,6 +22,7 @@ CASES = {
     (observations, "ball_pos_b"): ([{}], 3, (-INF, INF)),
     (observations, "tool_to_ball_b"): ([{}, {"arm": "true"}], 3, (-INF, INF)),
     (observations, "ball_to_dish_b"): ([{}], 3, (-INF, INF)),
+    (observations, "dish_place_b"): ([{}], 2, (-INF, INF)),
     (observations, "gripper_gap"): ([{}, {"arm": "true"}], 1, (0.0, 0.05)),
     (observations, "pinch_flag"): ([{}, {"arm": "true"}], 1, (0.0, 1.0)),
     (observations, "joint_targets"): ([{}], 7, (-INF, INF)),
@@ -156,6 +157,7 @@ def test_positions_are_in_the_base_frame(make_env):
         observations.ball_pos_b: (0.2, -0.05, 0.015),
         observations.tool_to_ball_b: (0.1, -0.07, -0.285),
         observations.ball_to_dish_b: (-0.05, 0.15, -0.015),
+        observations.dish_place_b: (0.15, 0.1),
     }
     for term, value in expected.items():
         arm = {"arm": "true"} if "tool" in term.__name__ else {}  # the fake hand is not where the fake joints put it

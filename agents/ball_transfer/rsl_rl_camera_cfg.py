@@ -1,0 +1,95 @@
+"""PPO for the camera task: from nothing, and from a distilled student."""
+
+from __future__ import annotations
+
+from isaaclab.utils import configclass
+from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+from isaaclab_tasks.utils import PresetCfg
+from isaaclab_tasks.utils.hydra import preset
+
+from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
+
+ACTOR_GROUPS = ["proprioception", "command_state", "goal", "image"]
+RESNET_ACTOR_GROUPS = ["image", "proprioception"]
+"""The documented variant: 512 features and 14 numbers of the joints."""
+
+
+@configclass
+class CameraActorCfg(RslRlCNNModelCfg):
+    """Three convolutions, their features as points, an MLP."""
+
+    class_name = "alice.models.keypoints:KeypointCNNModel"
+    hidden_dims = [256, 128, 64]
+    activation = "elu"
+    obs_normalization = True
+    cnn_cfg = RslRlCNNModelCfg.CNNCfg(
+        output_channels=[16, 32, 32], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="elu"
+    )
+    distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
+
+
+@configclass
+class FeatureActorCfg(RslRlMLPModelCfg):
+    """An MLP on the features of a frozen encoder."""
+
+    hidden_dims = [256, 128, 64]
+    activation = "elu"
+    obs_normalization = True
+    distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
+
+
+@configclass
+class CameraActorPresetsCfg(PresetCfg):
+    """``presets=resnet18`` selects the documented variant."""
+
+    default: CameraActorCfg = CameraActorCfg()
+    resnet18: FeatureActorCfg = FeatureActorCfg()
+
+
+@configclass
+class CameraPPOAlgorithmCfg(RslRlPpoAlgorithmCfg):
+    """PPO with a fixed learning rate: the adaptive one does not settle with cameras."""
+
+    class_name = "alice.learning.ppo:StudentPPO"
+    num_learning_epochs = 4
+    num_mini_batches = 8
+    learning_rate = 3.0e-4
+    schedule = "fixed"
+    gamma = 0.99
+    lam = 0.95
+    entropy_coef = 0.002
+    desired_kl = 0.01
+    max_grad_norm = 1.0
+    value_loss_coef = 1.0
+    use_clipped_value_loss = True
+    clip_param = 0.2
+    critic_warmup: int = 0
+    """Updates of the critic alone after a student was loaded."""
+
+
+@configclass
+class CameraPPORunnerCfg(RslRlOnPolicyRunnerCfg):
+    """PPO from pixels without a teacher; the critic is asymmetric, it sees the state."""
+
+    seed = 1
+    num_steps_per_env = 24
+    max_iterations = 1000
+    save_interval = 50
+    experiment_name = "ball_transfer_camera"
+    obs_groups = preset(
+        default={"actor": ACTOR_GROUPS, "critic": ["privileged", "command_state"]},
+        resnet18={"actor": RESNET_ACTOR_GROUPS, "critic": ["privileged"]},
+    )
+    actor = CameraActorPresetsCfg()
+    critic = BallTransferPPORunnerCfg().critic
+    algorithm = CameraPPOAlgorithmCfg()
+
+
+@configclass
+class CameraFinetuneRunnerCfg(CameraPPORunnerCfg):
+    """PPO that goes on with a distilled student: ``--checkpoint`` is a checkpoint of the distillation."""
+
+    max_iterations = 100
+    save_interval = 20
+    run_name = "finetune"
+    algorithm = CameraPPOAlgorithmCfg(learning_rate=1.0e-4, entropy_coef=0.0, critic_warmup=10)

@@ -1,0 +1,178 @@
+"""Teacher-student distillation from a replay memory: DAgger as RSL-RL's runner drives it.
+
+RSL-RL's ``Distillation`` learns from the last rollout alone. A rollout of a few hundred pictures of neighbouring
+moments teaches a CNN little and makes it forget; here what was seen is kept, and each update draws from all of it.
+"""
+
+from __future__ import annotations
+
+import torch
+from rsl_rl.algorithms import Distillation
+from rsl_rl.storage import RolloutStorage
+from rsl_rl.utils import resolve_callable
+from tensordict import TensorDict
+
+
+class Replay:
+    """The newest samples of a student's observations and its teacher's actions, a ring.
+
+    Args:
+        size: Number of samples it holds.
+        groups: Observation groups to keep.
+    """
+
+    def __init__(self, size: int, groups: list[str]):
+        self._size, self._groups = size, groups
+        self._rows: TensorDict | None = None
+        self._next = 0
+        self.fill = 0
+        """Number of samples that it holds."""
+
+    def add(self, observations: TensorDict, labels: torch.Tensor) -> None:
+        """Put samples in; the oldest make room.
+
+        Args:
+            observations: Observation groups, (B, …) each.
+            labels: Actions, (B, A).
+        """
+        rows = TensorDict({**{group: observations[group] for group in self._groups}, "labels": labels}, [len(labels)])
+        rows = rows[-self._size :]
+        if self._rows is None:
+            self._rows = TensorDict(
+                {key: torch.empty(self._size, *value.shape[1:], dtype=value.dtype) for key, value in rows.items()},
+                [self._size],
+            ).to(labels.device)
+        places = (self._next + torch.arange(len(rows), device=labels.device)) % self._size
+        self._rows[places] = rows
+        self._next = int(places[-1] + 1) % self._size
+        self.fill = min(self.fill + len(rows), self._size)
+
+    def draw(self, count: int) -> tuple[TensorDict, torch.Tensor]:
+        """Return ``count`` samples, drawn evenly with replacement: observation groups, (count, …), and actions."""
+        rows = self._rows[torch.randint(self.fill, (count,), device=self._rows.device)]
+        return rows.select(*self._groups), rows["labels"]
+
+
+class ReplayDistillation(Distillation):
+    """RSL-RL's distillation with a replay memory, a teacher that drives first, and mirrored samples.
+
+    The student acts with its noise and the teacher tells what it would have done (DAgger). In the first steps the
+    teacher acts, so that the memory begins with whole transfers.
+
+    Args:
+        replay_size: Samples that are kept.
+        min_replay: Samples that there must be before the first update.
+        batch_size: Samples of an update; half of them drawn, the others their mirror images if there is a mirror.
+        updates_per_step: Updates for each control step of a rollout.
+        teacher_steps: Control steps in which the teacher drives.
+        final_learning_rate: Where the learning rate ends.
+        decay_iterations: Iterations in which it gets there, by the same factor in each.
+        mirror: Function such as :func:`alice.learning.symmetry.mirror_left_right`, None for none.
+    """
+
+    def __init__(
+        self,
+        *args,
+        replay_size: int,
+        min_replay: int,
+        batch_size: int,
+        updates_per_step: float,
+        teacher_steps: int,
+        final_learning_rate: float,
+        decay_iterations: int,
+        mirror: str | None = None,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        self.groups = [*self._raw_student.obs_groups, *getattr(self._raw_student, "obs_groups_2d", [])]
+        """Observation groups that the student sees; the others are not kept."""
+        self.replay = Replay(replay_size, self.groups)
+        self._min_replay = max(min_replay, 1)
+        self._batch_size, self._updates_per_step = batch_size, updates_per_step
+        self._teacher_steps = teacher_steps
+        self._first_rate, self._final_rate = self.learning_rate, final_learning_rate
+        self._decay_iterations = decay_iterations
+        self._mirror = resolve_callable(mirror) if mirror else None
+        self._steps = 0
+
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Return actions, the teacher's at first and the student's then; the teacher's are kept as labels."""
+        actions = super().act(obs)
+        if self._steps < self._teacher_steps:
+            actions = self.transition.actions = self.transition.privileged_actions
+        self._steps += 1
+        self.transition.observations = obs.select(*self.groups)
+        # What lies outside of [-1, 1] moves the arm no further: the student need not learn it.
+        self.transition.privileged_actions = self.transition.privileged_actions.clamp(-1.0, 1.0)
+        return actions
+
+    def update(self) -> dict[str, float]:
+        """Remember the rollout, learn from what is remembered and return the losses."""
+        seen = self.storage.observations.flatten(0, 1)
+        self.replay.add(seen, self.storage.privileged_actions.flatten(0, 1))
+        self._raw_student.update_normalization(seen)
+        count = round(self._updates_per_step * self.storage.num_transitions_per_env)
+        losses = [self._learn() for _ in range(count)] if self.replay.fill >= self._min_replay else []
+        self.num_updates += 1
+        self._set_rate(self._first_rate * self._decay(self.num_updates))
+        self.storage.clear()
+        mean = float(torch.stack(losses).mean()) if losses else float("nan")
+        return {"behavior": mean, "replay": float(self.replay.fill)}
+
+    def _learn(self) -> torch.Tensor:
+        """Take one step of the optimizer and return its loss."""
+        if self._mirror is None:
+            obs, labels = self.replay.draw(self._batch_size)
+        else:
+            obs, labels = self.replay.draw(self._batch_size // 2)
+            obs, labels = self._mirror(env=None, obs=obs, actions=labels)
+        loss = self.loss_fn(self.student(obs), labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.is_multi_gpu:
+            self.reduce_parameters()
+        if self.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        return loss.detach()
+
+    def _decay(self, iterations: int) -> float:
+        """Return the factor on the learning rate after so many iterations."""
+        share = min(1.0, iterations / self._decay_iterations)
+        return (self._final_rate / self._first_rate) ** share
+
+    def _set_rate(self, rate: float) -> None:
+        self.learning_rate = rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def save(self) -> dict:
+        """Return what a checkpoint holds. The memory is not in it: a resumed run fills it anew before it learns."""
+        return {**super().save(), "distillation": {"steps": self._steps, "updates": self.num_updates}}
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
+        """Take a teacher's or a distillation's checkpoint over; see RSL-RL.
+
+        Args:
+            loaded_dict: Content of the checkpoint; a teacher's has no student, whatever ``load_cfg`` says.
+            load_cfg: What to take over.
+            strict: Whether all weights must be there.
+        """
+        if "student_state_dict" not in loaded_dict:
+            load_cfg = None
+        goes_on = super().load(loaded_dict, load_cfg, strict)
+        if goes_on and "distillation" in loaded_dict:
+            self._steps = loaded_dict["distillation"]["steps"]
+            self.num_updates = loaded_dict["distillation"]["updates"]
+            self._set_rate(self._first_rate * self._decay(self.num_updates))
+        return goes_on
+
+    @staticmethod
+    def construct_algorithm(obs: TensorDict, env, cfg: dict, device: str) -> Distillation:
+        """Make the algorithm; see RSL-RL. Only what is learned from is kept of a rollout."""
+        algorithm = Distillation.construct_algorithm(obs, env, cfg, device)
+        used = obs.select(*algorithm.groups)
+        algorithm.storage = RolloutStorage(
+            "distillation", env.num_envs, cfg["num_steps_per_env"], used, [env.num_actions], device
+        )
+        return algorithm

@@ -1,0 +1,1 @@
+"""Networks that RSL-RL loads by string."""

@@ -1,0 +1,72 @@
+"""An actor that sees: a small CNN, its features as points in the picture, an MLP."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import torch
+from rsl_rl.models import CNNModel
+from rsl_rl.modules import CNN
+from tensordict import TensorDict
+
+
+class KeypointEncoder(torch.nn.Module):
+    """Turns a picture into points: for each feature where it is seen (spatial soft-argmax) and how much of it.
+
+    Where a feature is seen tells the direction of a thing, how much of it is seen tells its distance.
+
+    Args:
+        input_dim: Height and width [pixels].
+        input_channels: Channels, three per frame.
+        cnn_cfg: Layers, as :class:`rsl_rl.modules.CNN` takes them; its output is never pooled or flattened.
+    """
+
+    output_channels = None
+    """None: what comes out is flat, as RSL-RL's model asks."""
+
+    def __init__(self, input_dim: tuple[int, int], input_channels: int, **cnn_cfg):
+        super().__init__()
+        self.cnn = CNN(input_dim, input_channels, **{**cnn_cfg, "flatten": False, "global_pool": "none"})
+        channels, (height, width) = int(self.cnn.output_channels), self.cnn.output_dim
+        rows, columns = torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width)
+        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).flip(-1).reshape(-1, 2)
+        self.register_buffer("grid", grid, persistent=False)
+        self.log_sharpness = torch.nn.Parameter(torch.zeros(channels, 1))
+        self.output_dim = 3 * channels
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return points and amounts of all features.
+
+        Args:
+            images: (B, C, H, W), 0 to 255, uint8 or float.
+
+        Returns:
+            (B, 3 F): x and y of each feature in [-1, 1] (right, down), then its mean over the picture.
+        """
+        # Channels last: a fifth less time for the convolutions on a CPU.
+        scaled = (images.float() / 255.0 - 0.5).contiguous(memory_format=torch.channels_last)
+        features = self.cnn(scaled).flatten(2)
+        weights = torch.softmax(features * self.log_sharpness.exp(), dim=-1)
+        return torch.cat(((weights @ self.grid).flatten(1), features.mean(dim=-1)), dim=-1)
+
+
+class KeypointCNNModel(CNNModel):
+    """RSL-RL's CNN model with a :class:`KeypointEncoder` for each image group. Images come as uint8."""
+
+    def __init__(
+        self,
+        obs: TensorDict,
+        obs_groups: dict[str, list[str]],
+        obs_set: str,
+        output_dim: int,
+        cnn_cfg: dict | None = None,
+        cnns: torch.nn.ModuleDict | None = None,
+        **kwargs,
+    ):
+        """Make the model; see RSL-RL. ``cnns`` are the encoders of another model, to be shared."""
+        if cnns is None:
+            shapes = {group: obs[group].shape[1:] for group in obs_groups[obs_set] if obs[group].dim() == 4}
+            cnns = {group: KeypointEncoder((h, w), c, **cnn_cfg) for group, (c, h, w) in shapes.items()}
+        with contextlib.redirect_stdout(io.StringIO()):  # RSL-RL tells that encoders are shared whenever it gets some
+            super().__init__(obs, obs_groups, obs_set, output_dim, cnns=cnns, **kwargs)

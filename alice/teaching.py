@@ -1,0 +1,135 @@
+"""The chain behind ``--teacher``: a state policy teaches one that sees, which then goes on by itself.
+
+Each stage is a run of its own, in a process of its own, with its folder, provenance and checkpoints, so that a chain
+that was cut off is gone on with stage by stage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alice import checkpoints, launch, provenance
+from alice.contract import TERMS
+from alice.launch import Job
+from alice.usage import UsageError
+
+STAGES = ("rsl_rl_distillation_cfg_entry_point", "rsl_rl_finetune_cfg_entry_point")
+"""Agents of the stages in their order."""
+
+
+def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
+    """Train stage after stage.
+
+    Args:
+        args: Flags of ``scripts/train.py``; ``--max_iterations`` counts for each stage.
+        words: The ``name=value`` overrides; both stages get them.
+        others: All other flags; both stages get them.
+
+    Returns:
+        Exit code of the stage that ended the chain.
+
+    Raises:
+        UsageError: If the task has no such stages, or the teacher does not fit.
+    """
+    given = {"--resume": args.resume, "--checkpoint": args.checkpoint, "--phase": args.phase}
+    for flag, value in given.items():
+        if value:
+            raise UsageError(f"--teacher begins a chain of two runs and does not go with {flag}; leave one of them out")
+    if args.agent != launch.DEFAULT_AGENT:
+        raise UsageError(f"--teacher chooses the agents itself; leave --agent {args.agent} out")
+    task = launch.resolve_task(args.task)
+    teacher_task = task_of_teacher(task)
+    teacher = checkpoints.resolve(args.teacher, teacher_task)
+    if not any(word.startswith("env.curriculum=") for word in words):
+        words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    start = teacher
+    for agent in STAGES:
+        flags = argparse.Namespace(**{**vars(args), "agent": agent, "checkpoint": str(start)})
+        job = launch.prepare(flags, words, play_mode=False)
+        check(job)
+        folder = checkpoints.LOG_ROOT / job.agent_cfg.experiment_name / f"{stamp}_{job.agent_cfg.run_name}"
+        print(f"alice: {job.agent_cfg.run_name}: {start} -> {folder}", flush=True)
+        code = _train([*_flags(args, job), *others, "--run_timestamp", stamp, *words])
+        newest = checkpoints.newest_in(folder) if folder.is_dir() else None
+        if code or newest is None:
+            print(f"alice: the chain ended in {job.agent_cfg.run_name}{_remedy(task, agent, folder)}", file=sys.stderr)
+            return code or 1
+        start = newest
+    return 0
+
+
+def task_of_teacher(task: str) -> str:
+    """Return the task whose policies can teach a task; raise :class:`UsageError` if there is none."""
+    import gymnasium
+
+    found = gymnasium.spec(task).kwargs.get("teacher_task")
+    if found is None:
+        raise UsageError(f"--teacher: {task} learns without one; leave it out")
+    return found
+
+
+def check(job: Job) -> None:
+    """Raise :class:`UsageError` unless a distillation has a teacher, or a student, that fits its task.
+
+    Args:
+        job: Checked command line of a training.
+    """
+    if job.role != "student":
+        return
+    if job.weights is None:
+        raise UsageError("a distillation needs a teacher: --checkpoint FILE of the state task, or --teacher released")
+    if "student_state_dict" in job.weights:
+        return
+    wanted = sum(_size(getattr(job.env_cfg.observations, group)) for group in job.agent_cfg.obs_groups["teacher"])
+    found = job.weights["actor_state_dict"].get("mlp.0.weight")
+    width = None if found is None else found.shape[1]
+    if width != wanted:
+        raise UsageError(
+            f"teacher {job.checkpoint.name!r} takes {width} numbers, {job.task} has {wanted} for it; give a policy of"
+            f" {task_of_teacher(job.task)} without presets that change its observations"
+        )
+
+
+def _size(group: Any) -> int:
+    """Return how many numbers an observation group has."""
+    return sum(TERMS[name].size for name, term in vars(group).items() if hasattr(term, "func"))
+
+
+def _flags(args: argparse.Namespace, job: Job) -> list[str]:
+    """Return the flags of one stage as words."""
+    found = ["--task", job.task, "--agent", job.agent, "--checkpoint", str(job.checkpoint)]
+    for name in ("num_envs", "seed", "device", "max_iterations", "keep", "encoder_weights"):
+        value = getattr(args, name)
+        found += [] if value is None else [f"--{name}", str(value)]
+    return [*found, "--domain_rand"] if args.domain_rand else found
+
+
+def _train(words: list[str]) -> int:
+    """Run ``scripts/train.py`` in a process of its own and return its exit code; signals are handed on to it."""
+    child = subprocess.Popen([sys.executable, str(provenance.ROOT / "scripts" / "train.py"), *words])
+    # SIGINT of a terminal reaches the child by itself.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _remedy(task: str, agent: str, folder: Path) -> str:
+    """Return how a chain is gone on with."""
+    if not folder.is_dir() or checkpoints.newest_in(folder) is None:
+        return ""
+    text = f"; go on with --resume {folder}"
+    if agent == STAGES[0]:
+        text += f", then --task {task} --agent {STAGES[1]} --checkpoint {folder} env.curriculum=none"
+    return text

@@ -1,0 +1,238 @@
+"""Distillation from a replay memory, and PPO that goes on with its student."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+from rsl_rl.models import MLPModel  # noqa: E402
+from rsl_rl.storage import RolloutStorage  # noqa: E402
+from tensordict import TensorDict  # noqa: E402
+
+from alice.learning.distillation import Replay, ReplayDistillation  # noqa: E402
+from alice.learning.ppo import StudentPPO  # noqa: E402
+
+ENVS, STEPS = 8, 4
+GROUPS = {"student": ["sight"], "teacher": ["state"], "actor": ["sight"], "critic": ["state"]}
+NOISE = {"class_name": "rsl_rl.modules.distribution:GaussianDistribution", "init_std": 0.3}
+SETTINGS = {
+    "class_name": "alice.learning.distillation:ReplayDistillation",
+    "num_learning_epochs": 1,
+    "gradient_length": 1,
+    "learning_rate": 1e-2,
+    "max_grad_norm": 1.0,
+    "loss_type": "huber",
+    "replay_size": 512,
+    "min_replay": 32,
+    "batch_size": 64,
+    "updates_per_step": 2.0,
+    "teacher_steps": 6,
+    "final_learning_rate": 1e-4,
+    "decay_iterations": 10,
+}
+
+
+def _observations() -> TensorDict:
+    state = torch.randn(ENVS, 4)
+    return TensorDict({"state": state, "sight": state.flip(-1) + 0.01 * torch.randn(ENVS, 4)}, [ENVS])
+
+
+def _distillation(**changes) -> ReplayDistillation:
+    torch.manual_seed(0)
+    model = {"class_name": "rsl_rl.models:MLPModel", "hidden_dims": [32], "activation": "elu"}
+    cfg = {
+        "num_steps_per_env": STEPS,
+        "obs_groups": dict(GROUPS),
+        "student": {**copy.deepcopy(model), "distribution_cfg": copy.deepcopy(NOISE)},
+        "teacher": {**copy.deepcopy(model), "distribution_cfg": copy.deepcopy(NOISE)},
+        "algorithm": {**SETTINGS, **changes},
+        "multi_gpu": None,
+    }
+    env = SimpleNamespace(num_envs=ENVS, num_actions=2)
+    algorithm = ReplayDistillation.construct_algorithm(_observations(), env, cfg, "cpu")
+    algorithm.teacher_loaded = True
+    return algorithm
+
+
+def _iterate(algorithm: ReplayDistillation, count: int) -> list[float]:
+    """Run iterations on made-up observations and return their losses."""
+    losses = []
+    for _ in range(count):
+        for _ in range(STEPS):
+            obs = _observations()
+            algorithm.act(obs)
+            algorithm.process_env_step(obs, torch.zeros(ENVS), torch.zeros(ENVS), {})
+        losses.append(algorithm.update()["behavior"])
+    return losses
+
+
+##
+# The memory
+##
+
+
+def _rows(first: int, count: int) -> tuple[TensorDict, torch.Tensor]:
+    numbers = torch.arange(first, first + count)
+    return TensorDict({"sight": numbers.byte().unsqueeze(-1), "state": torch.zeros(count, 2)}, [count]), numbers.float()
+
+
+def test_the_memory_keeps_the_newest_and_only_the_groups_it_is_told_to():
+    replay = Replay(10, ["sight"])
+    for first in range(0, 16, 4):
+        replay.add(*_rows(first, 4))
+    assert replay.fill == 10
+    obs, labels = replay.draw(400)
+    assert set(labels.tolist()) == set(range(6, 16))
+    assert set(obs.keys()) == {"sight"} and obs["sight"].dtype == torch.uint8
+    assert torch.equal(obs["sight"].squeeze(-1).float(), labels)
+
+
+def test_nothing_is_drawn_that_was_not_put_in():
+    replay = Replay(100, ["sight"])
+    replay.add(*_rows(5, 3))
+    _, labels = replay.draw(50)
+    assert set(labels.tolist()) == {5, 6, 7}
+
+
+def test_more_than_it_holds_at_once():
+    replay = Replay(5, ["sight"])
+    replay.add(*_rows(0, 12))
+    assert set(replay.draw(100)[1].tolist()) == {7, 8, 9, 10, 11}
+
+
+##
+# Distillation
+##
+
+
+def test_the_teacher_drives_first_and_the_student_then():
+    algorithm = _distillation()
+    for step in range(10):
+        obs = _observations()
+        actions = algorithm.act(obs)
+        teacher = algorithm.teacher(obs)
+        assert torch.allclose(actions, teacher) == (step < 6), step
+        algorithm.process_env_step(obs, torch.zeros(ENVS), torch.zeros(ENVS), {})
+        if (step + 1) % STEPS == 0:
+            algorithm.update()
+
+
+def test_labels_are_what_the_arm_can_do():
+    algorithm = _distillation()
+    algorithm._raw_teacher.mlp[-1].bias.data += torch.tensor([5.0, -5.0])
+    algorithm.act(_observations())
+    assert algorithm.transition.privileged_actions.abs().max() == 1.0
+
+
+def test_the_student_learns_what_the_teacher_does():
+    algorithm = _distillation()
+    losses = _iterate(algorithm, 60)
+    assert losses[-1] < 0.2 * losses[1]
+    obs = _observations()
+    labels = algorithm.teacher(obs).clamp(-1, 1)
+    assert (algorithm.student(obs) - labels).pow(2).mean() < 0.2 * labels.var()
+
+
+def test_nothing_is_learned_before_there_is_enough():
+    algorithm = _distillation(min_replay=80)
+    before = copy.deepcopy(algorithm.student.state_dict())
+    losses = _iterate(algorithm, 2)
+    assert all(loss != loss for loss in losses)
+    weights = {key: value for key, value in before.items() if "mlp" in key}
+    assert all(torch.equal(value, algorithm.student.state_dict()[key]) for key, value in weights.items())
+    assert _iterate(algorithm, 1)[0] > 0.0
+
+
+def test_the_learning_rate_ends_where_it_is_told_to():
+    algorithm = _distillation()
+    rates = []
+    for _ in range(12):
+        _iterate(algorithm, 1)
+        rates.append(algorithm.optimizer.param_groups[0]["lr"])
+    assert rates == sorted(rates, reverse=True) and rates[0] < 1e-2
+    assert rates[9:] == pytest.approx([1e-4] * 3)
+
+
+def test_a_checkpoint_goes_on_and_a_teacher_begins():
+    algorithm = _distillation()
+    _iterate(algorithm, 3)
+    saved = copy.deepcopy(algorithm.save())
+    other = _distillation()
+    assert other.load(saved, None, strict=True)
+    assert other.learning_rate == algorithm.learning_rate < 1e-2
+    obs = _observations()
+    assert torch.equal(other.student(obs), algorithm.student(obs))
+    assert not torch.allclose(other.act(obs), other.teacher(obs)), "the teacher's steps are over"
+
+    teacher = {"actor_state_dict": algorithm.teacher.state_dict(), "iter": 9}
+    fresh = _distillation()
+    assert not fresh.load(teacher, {"student": True}, strict=True)
+    assert fresh.teacher_loaded and fresh.learning_rate == 1e-2
+
+
+##
+# PPO after it
+##
+
+
+def _ppo(warmup: int) -> StudentPPO:
+    torch.manual_seed(4)
+    obs = _observations()
+    actor = MLPModel(obs, GROUPS, "actor", 2, [32], distribution_cfg=copy.deepcopy(NOISE))
+    critic = MLPModel(obs, GROUPS, "critic", 1, [32])
+    storage = RolloutStorage("rl", ENVS, STEPS, obs, [2])
+    return StudentPPO(actor, critic, storage, num_learning_epochs=2, num_mini_batches=2, critic_warmup=warmup)
+
+
+def _update(ppo: StudentPPO) -> None:
+    with torch.inference_mode():
+        for _ in range(STEPS):
+            obs = _observations()
+            ppo.act(obs)
+            ppo.process_env_step(obs, torch.randn(ENVS), torch.zeros(ENVS), {})
+        ppo.compute_returns(obs)
+    ppo.update()
+
+
+def _weights(model) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def _same(one, other) -> bool:
+    return all(torch.equal(first, second) for first, second in zip(one, other, strict=True))
+
+
+def test_ppo_begins_with_the_student_and_lets_the_critic_learn_first():
+    student = _distillation()
+    _iterate(student, 2)
+    ppo = _ppo(warmup=2)
+    assert not ppo.load(copy.deepcopy(student.save()), None, strict=True)
+    obs = _observations()
+    assert torch.equal(ppo.actor(obs), student.student(obs))
+    for is_warming in (True, True, False):
+        actor, critic = _weights(ppo.actor), _weights(ppo.critic)
+        _update(ppo)
+        assert _same(actor, _weights(ppo.actor)) == is_warming
+        assert not _same(critic, _weights(ppo.critic))
+
+
+def test_a_run_that_is_gone_on_with_remembers_its_warm_up():
+    student, ppo = _distillation(), _ppo(warmup=2)
+    ppo.load(copy.deepcopy(student.save()), None, strict=True)
+    _update(ppo)
+    other = _ppo(warmup=2)
+    assert other.load(copy.deepcopy(ppo.save()), None, strict=True)
+    actor = _weights(other.actor)
+    _update(other)
+    assert _same(actor, _weights(other.actor))
+    _update(other)
+    assert not _same(actor, _weights(other.actor))
+
+
+def test_from_nothing_there_is_no_warm_up():
+    ppo = _ppo(warmup=2)
+    actor = _weights(ppo.actor)
+    _update(ppo)
+    assert not _same(actor, _weights(ppo.actor))
