@@ -12,7 +12,7 @@ from typing import Any
 
 from alice import robot
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the contract's form; raised when a field changes its name or meaning."""
 METADATA_KEY = "alice_contract"
 """Key of the contract in the metadata of an ONNX file."""
@@ -50,6 +50,7 @@ TERMS: dict[str, Term] = {
         Term("ball_pos", 3, "m", "centre of the ball, base frame"),
         Term("tool_to_ball", 3, "m", "ball_pos - tool_pos"),
         Term("ball_to_dish", 3, "m", "centre of the dish on the table - ball_pos"),
+        Term("dish_place", 2, "m", "x and y of the dish's centre, base frame"),
         Term("gripper_gap", 1, "m", "distance between the pads, from the reported joints"),
         Term("pinch_flag", 1, "0 or 1", "whether the ball is pinched: near, fingers a diameter apart, told to close"),
         Term("joint_targets", 7, "rad, m", "joint targets that the servos are driving to"),
@@ -70,6 +71,50 @@ class VectorInput:
     def size(self) -> int:
         """Length of the vector."""
         return sum(term.size * term.history for term in self.terms)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return (self.size,)
+
+    @property
+    def dtype(self) -> str:
+        """Type of the numbers, by NumPy's name."""
+        return "float32"
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """Pictures of the wrist camera that the network takes, shape (1, 3 frames, height, width).
+
+    Scaling and encoder are in the network: it takes the numbers of the camera.
+    """
+
+    name: str
+    width: int
+    """[pixels]."""
+    height: int
+    """[pixels]."""
+    frames: int
+    """Number of pictures, one per control step."""
+    horizontal_fov: float = robot.WRIST_CAMERA.horizontal_fov
+    """Opening angle across the width [rad]."""
+    camera_link: str = robot.WRIST_CAMERA.link
+    camera_position: tuple[float, ...] = robot.WRIST_CAMERA.position
+    """In the link's frame [m]."""
+    camera_tilt: float = robot.WRIST_CAMERA.tilt
+    """From along the fingers towards across them [rad]."""
+    channels: str = "red, green, blue"
+    layout: str = "NCHW"
+    dtype: str = "uint8"
+    order: str = "oldest first"
+    reset: str = "all frames are the first picture of the episode"
+    fit: str = "cut to the aspect ratio about the centre, then averaged over areas"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return 3 * self.frames, self.height, self.width
 
 
 @dataclass(frozen=True)
@@ -109,13 +154,14 @@ class Contract:
     """Version of alice that exported it."""
     commit: str | None
     checkpoint_sha256: str
-    inputs: tuple[VectorInput, ...]
+    inputs: tuple[VectorInput | ImageInput, ...]
     """Inputs of the network in their order."""
+    goal: str = "the dish's centre on the table, base frame [m]: in the term ball_to_dish"
+    """How the policy is told where the dish is."""
     output: str = "actions"
     """Name of the network's output, float32, shape (1, 6)."""
     action: Action = Action()
     arm: Arm = Arm()
-    goal: str = "the dish's centre on the table, base frame [m]: the vector ball_to_dish carries it"
     base_frame: str = "on the table under the yaw axis: x forward, y left, z up"
     quaternions: str = "none; where one is needed it is (x, y, z, w)"
     schema: int = SCHEMA
@@ -142,13 +188,18 @@ def from_json(text: str) -> Contract:
     if schema != SCHEMA:
         raise ContractError(f"contract of schema {schema!r}, this version reads {SCHEMA}; export the policy again")
     try:
-        data["inputs"] = tuple(
-            VectorInput(item["name"], tuple(_build(Term, term) for term in item["terms"])) for item in data["inputs"]
-        )
+        data["inputs"] = tuple(_build_input(item) for item in data["inputs"])
         data["action"], data["arm"] = _build(Action, data["action"]), _build(Arm, data["arm"])
         return _build(Contract, data)
     except (TypeError, KeyError) as error:
         raise ContractError(f"a policy contract of another form ({error}); export the policy again") from error
+
+
+def _build_input(data: dict[str, Any]) -> VectorInput | ImageInput:
+    """Return an input from its fields as JSON knows them."""
+    if "terms" not in data:
+        return _build(ImageInput, data)
+    return _build(VectorInput, {**data, "terms": tuple(_build(Term, term) for term in data["terms"])})
 
 
 def _build(kind: type, data: dict[str, Any]) -> Any:
@@ -161,13 +212,12 @@ def _build(kind: type, data: dict[str, Any]) -> Any:
 
 def disagreements(contract: Contract) -> list[str]:
     """Return one sentence for everything in which a contract differs from this version's robot and terms."""
-    found = []
-    for what, theirs, ours in (("arm", contract.arm, Arm()), ("action", contract.action, Action())):
-        for item in fields(theirs):
-            one, other = getattr(theirs, item.name), getattr(ours, item.name)
-            if one != other:
-                found.append(f"{what}.{item.name}: the policy has {_short(one)}, alice/robot.py has {_short(other)}")
+    found = _differences("arm", contract.arm, Arm()) + _differences("action", contract.action, Action())
     for item in contract.inputs:
+        if isinstance(item, ImageInput):
+            ours = ImageInput(item.name, item.width, item.height, item.frames)
+            found += _differences(f"input {item.name}", item, ours)
+            continue
         for term in item.terms:
             ours = TERMS.get(term.name)
             if ours is None:
@@ -177,6 +227,16 @@ def disagreements(contract: Contract) -> list[str]:
                     f"input {item.name}.{term.name}: the policy has {term.size} numbers [{term.unit}], this version"
                     f" {ours.size} [{ours.unit}]: {ours.meaning}"
                 )
+    return found
+
+
+def _differences(what: str, theirs: Any, ours: Any) -> list[str]:
+    """Return one sentence for every field in which two dataclasses of one kind differ."""
+    found = []
+    for item in fields(theirs):
+        one, other = getattr(theirs, item.name), getattr(ours, item.name)
+        if one != other:
+            found.append(f"{what}.{item.name}: the policy has {_short(one)}, alice/robot.py has {_short(other)}")
     return found
 
 

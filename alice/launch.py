@@ -134,7 +134,7 @@ def settle_encoder(env_cfg: Any, task: str, weights: str | None) -> list[str]:
         UsageError: If there are no weights, or nothing that takes them.
     """
     words = []
-    for group, term, params in _encoders(env_cfg):
+    for group, term, params in encoders(env_cfg):
         if weights:
             params["weights"] = str(Path(weights).resolve())
             words.append(f"env.observations.{group}.{term}.params.weights={params['weights']}")
@@ -146,7 +146,7 @@ def settle_encoder(env_cfg: Any, task: str, weights: str | None) -> list[str]:
     return words
 
 
-def _encoders(env_cfg: Any) -> list[tuple[str, str, dict[str, Any]]]:
+def encoders(env_cfg: Any) -> list[tuple[str, str, dict[str, Any]]]:
     """Return group, name and parameters of the observation terms with a frozen encoder."""
     return [
         (group, name, term.params)

@@ -14,7 +14,7 @@ from alice.assets import POLICIES_DIR
 from alice.launch import Job
 from alice.usage import UsageError
 
-KEPT = ("actor_state_dict", "critic_state_dict", "iter")
+KEPT = (*checkpoints.POLICY_KEYS, "critic_state_dict", "iter")
 """What a released file keeps of a checkpoint; the optimizer's state is two thirds of it and of no use elsewhere."""
 
 

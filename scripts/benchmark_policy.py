@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from alice import robot, usage
+from alice.contract import ImageInput
 from alice.deploy import policy as policies
 from alice.deploy.observation import Controller
 
@@ -44,11 +45,13 @@ def measure(policy, calls: int) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(0)
     readings = generator.normal(0.0, 0.3, (calls, 1, 7)).astype(np.float32)
     ball, dish, radius = np.array([[0.2, 0.0, 0.015]]), np.array([[0.2, 0.1, 0.0]]), np.array([0.015])
+    sizes = [(item.height, item.width) for item in policy.contract.inputs if isinstance(item, ImageInput)]
+    pictures = generator.integers(0, 256, (16, 1, *sizes[0], 3), np.uint8) if sizes else [None]
     network, step = np.empty(calls), np.empty(calls)
     for warm in (True, False):
         for k in range(min(calls, 200) if warm else calls):
             began = time.perf_counter()
-            inputs = controller.inputs(readings[k], ball, dish, radius)
+            inputs = controller.inputs(readings[k], ball, dish, radius, pictures[k % len(pictures)])
             asked = time.perf_counter()
             actions = policy(inputs)
             answered = time.perf_counter()

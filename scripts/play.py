@@ -11,6 +11,8 @@ from pathlib import Path
 from alice import launch, usage
 
 MAX_FILMED = 16
+SIGHT_STEPS = 20
+"""Control steps that are played at least for a picture of what the policy sees."""
 
 
 def main(argv: list[str]) -> int:
@@ -21,19 +23,27 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--episodes", type=usage.positive, help="episodes to see; default 5 without --steps")
     parser.add_argument("--video", metavar="FILE", nargs="?", const="play.mp4", help="film to write: .mp4 or .gif")
     parser.add_argument("--picture", metavar="FILE", help="picture of a lifted ball to write: .png")
+    parser.add_argument("--sight", metavar="FILE", help="what a policy with a camera sees, at start and later: .png")
     parser.add_argument("--viz", choices=("newton_gl", "viser", "rerun"), help="open this visualizer of Isaac Lab")
     args, words = usage.parse(parser, argv)
     video = usage.require_writable(args.video, "--video", (".mp4", ".gif"))
     picture = usage.require_writable(args.picture, "--picture", (".png",))
-    args.num_envs = args.num_envs or 1
+    sight = usage.require_writable(args.sight, "--sight", (".png",))
+    args.num_envs = args.num_envs or (16 if sight else 1)
     if (video or picture) and args.num_envs > MAX_FILMED:
         raise usage.UsageError(f"--num_envs {args.num_envs}: at most {MAX_FILMED} environments fit into a film")
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True)
-    show(job, args.steps, args.episodes or (None if args.steps else 5), video, picture, args.viz)
+    if sight and "image" not in job.actor_groups:
+        raise usage.UsageError(f"--sight: the policy of {job.task} sees no pictures")
+    if sight:
+        args.steps = max(args.steps or 0, SIGHT_STEPS)
+    show(job, args.steps, args.episodes or (None if args.steps else 5), video, picture, sight, args.viz)
     return 0
 
 
-def show(job: launch.Job, steps: int | None, episodes: int | None, video: Path, picture: Path, viz: str) -> None:
+def show(
+    job: launch.Job, steps: int | None, episodes: int | None, video: Path, picture: Path, sight: Path, viz: str
+) -> None:
     """Play and film; the arguments are those of the command line."""
     from alice.evaluation import playback, policy  # load PyTorch
     from alice.evaluation import video as filming
@@ -43,12 +53,16 @@ def show(job: launch.Job, steps: int | None, episodes: int | None, video: Path, 
     with policy.open_environment(job, viz) as env:
         network = policy.load_policy(env, job)
         film = filming.Film(env.unwrapped) if video or picture else None
+        look = filming.Sight(env.unwrapped) if sight else None
         for ended in playback.play(env, network, steps, episodes):
+            if look:
+                look.note()
             if film:
                 film.shoot(ended)
             for end in ended:
                 print(f"environment {end.env}: {end.outcome} after {end.seconds:.1f} s")
-    for path, save in ((video, film and film.save), (picture, film and film.save_picture)):
+    written = ((video, film and film.save), (picture, film and film.save_picture), (sight, look and look.save))
+    for path, save in written:
         if path:
             save(path)
             print(f"written: {path}")

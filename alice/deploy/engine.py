@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alice.contract import ImageInput, VectorInput
 from alice.deploy.policy import PolicyError
 
 PLACES = ("/usr/src/tensorrt/bin/trtexec",)
@@ -145,13 +146,18 @@ def largest_difference(one: Callable, other: Callable, rows: int = 100) -> float
     Args:
         one: Policy with a ``contract``.
         other: The same policy run otherwise.
-        rows: Number of inputs, drawn from a normal distribution.
+        rows: Number of inputs: vectors from a normal distribution, pictures from an even one.
     """
     generator = np.random.default_rng(0)
     worst = 0.0
     for _ in range(rows):
-        inputs = {
-            item.name: generator.normal(0.0, 0.3, (1, item.size)).astype(np.float32) for item in one.contract.inputs
-        }
+        inputs = {item.name: _drawn(item, generator) for item in one.contract.inputs}
         worst = max(worst, float(np.abs(one(inputs) - other(inputs)).max()))
     return worst
+
+
+def _drawn(item: VectorInput | ImageInput, generator: np.random.Generator) -> np.ndarray:
+    """Return a random input, (1, …)."""
+    if isinstance(item, ImageInput):
+        return generator.integers(0, 256, (1, *item.shape), np.uint8)
+    return generator.normal(0.0, 0.3, (1, item.size)).astype(np.float32)

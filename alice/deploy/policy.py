@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class OnnxPolicy:
         """Return actions, (N, 6) float32 in [-1, 1].
 
         Args:
-            inputs: Inputs by name, (N, size) float32 each. A network of batch 1 is run N times.
+            inputs: Inputs by name, (N, …) each, as the contract has them. A network of batch 1 is run N times.
         """
         count = len(next(iter(inputs.values())))
         if count == 1:
@@ -102,7 +103,8 @@ class EnginePolicy:
         self._context = self._engine.create_execution_context()
         self._cuda = Cuda()
         self._output = np.empty((1, len(self.contract.action.names)), np.float32)
-        sizes = {item.name: 4 * item.size for item in self.contract.inputs}
+        self._dtypes = {item.name: np.dtype(item.dtype) for item in self.contract.inputs}
+        sizes = {item.name: self._dtypes[item.name].itemsize * math.prod(item.shape) for item in self.contract.inputs}
         sizes[self.contract.output] = self._output.nbytes
         self._buffers = {name: self._cuda.allocate(size) for name, size in sizes.items()}
         for name, address in self._buffers.items():
@@ -112,10 +114,10 @@ class EnginePolicy:
         """Return actions, (1, 6) float32 in [-1, 1].
 
         Args:
-            inputs: Inputs by name, (1, size) float32 each.
+            inputs: Inputs by name, (1, …) each, as the contract has them.
         """
         for name, values in inputs.items():
-            self._cuda.to_device(self._buffers[name], np.ascontiguousarray(values, np.float32))
+            self._cuda.to_device(self._buffers[name], np.ascontiguousarray(values, self._dtypes[name]))
         self._context.execute_async_v3(0)
         self._cuda.to_host(self._output, self._buffers[self.contract.output])
         return self._output.copy()
@@ -197,8 +199,9 @@ def fitting_contract(text: str, name: str) -> Contract:
 
 def _compare_inputs(contract: Contract, session, name: str) -> None:
     """Raise :class:`PolicyError` if the network takes other inputs than its contract says."""
-    theirs = {item.name: list(item.shape) for item in session.get_inputs()}
-    ours = {item.name: [1, item.size] for item in contract.inputs}
+    theirs = {item.name: [*item.shape, item.type] for item in session.get_inputs()}
+    kinds = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+    ours = {item.name: [1, *item.shape, kinds.get(item.dtype, item.dtype)] for item in contract.inputs}
     agree = theirs.keys() == ours.keys() and all(theirs[key][1:] == ours[key][1:] for key in ours)
     outputs = [item.name for item in session.get_outputs()]
     if not agree or outputs != [contract.output]:

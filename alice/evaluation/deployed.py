@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from alice.contract import ImageInput
 from alice.deploy.observation import Controller
 from alice.deploy.policy import OnnxPolicy, PolicyError
 from alice.mdp.transfer import transfer_state
@@ -23,8 +24,9 @@ AGREEMENT = 1e-5
 class DeployedPolicy:
     """An ONNX file instead of a network: NumPy makes its inputs, onnxruntime its actions.
 
-    The observations that the environment worked out are not looked at. What the robot would know is: reported joint
-    positions, where ball and dish are, the ball's size, and what was commanded before.
+    The observations that the environment worked out are not looked at, but for the newest picture. What the robot would
+    know is: reported joint positions, where the dish is, what was commanded before, and either a picture or where the
+    ball is and how large.
 
     Args:
         env: Environment of the policy's task.
@@ -40,16 +42,18 @@ class DeployedPolicy:
         except PolicyError as error:
             raise UsageError(f"--checkpoint: {error}") from error
         self._env = env
+        pictures = [item for item in self._policy.contract.inputs if isinstance(item, ImageInput)]
+        self._item = pictures[0] if pictures else None
         self._controller = Controller(self._policy.contract, env.num_envs)
 
     def __call__(self, obs: Any) -> torch.Tensor:
         """Return actions, (N, 6).
 
         Args:
-            obs: Not used.
+            obs: Observation groups; of these the newest picture alone is used.
 
         Raises:
-            RuntimeError: If the joint targets of the robot's code are not those of the simulator.
+            RuntimeError: If joint targets or frames of the robot's code are not those of the simulator.
         """
         state = transfer_state(self._env)
         targets = _array(self._env.action_manager.get_term("joints").targets)
@@ -58,18 +62,45 @@ class DeployedPolicy:
         off = np.abs(self._controller.targets - targets).max()
         if off > AGREEMENT:
             raise RuntimeError(f"robot code and simulator disagree about the joint targets by {off:.2g} rad or m")
+        sees = self._item is not None
         inputs = self._controller.inputs(
             _array(state.now.measured.joint_pos),
-            _array(state.now.ball_pos),
+            None if sees else _array(state.now.ball_pos),
             _array(state.dish_pos),
-            _array(state.ball_radius),
+            None if sees else _array(state.ball_radius),
+            self._pictures(obs) if sees else None,
         )
+        if sees:
+            self._compare(inputs[self._item.name], obs[self._item.name])
         actions = self._policy(inputs)
         self._controller.targets_after(actions)
         return torch.from_numpy(actions).to(self._env.device)
 
+    def _compare(self, frames: np.ndarray, seen: torch.Tensor) -> None:
+        """Raise :class:`RuntimeError` if frames are not what the environment stacked, unless an encoder took these."""
+        if seen.dtype == torch.uint8 and (frames != _array(seen)).any():
+            raise RuntimeError("robot code and simulator disagree about the frames of the wrist camera")
+
+    def _pictures(self, obs: Any) -> np.ndarray:
+        """Return what the cameras deliver in this control step, (N, H, W, 3) uint8.
+
+        Raises:
+            UsageError: If the pictures have errors that only an encoder in the environment has seen.
+        """
+        seen = obs[self._item.name]
+        if seen.dtype == torch.uint8:
+            return _array(seen[:, -3:].permute(0, 2, 3, 1))
+        if any(term.params.get("errors") for term in _terms(self._env, self._item.name)):
+            raise UsageError("an exported encoder cannot be audited with camera errors; leave out --domain_rand")
+        return _array(self._env.scene["wrist_camera"].data.output["rgb"].torch[..., :3])
+
     def reset(self, dones: torch.Tensor) -> None:
         """Nothing to do: an environment that has begun anew is known by the length of its episode."""
+
+
+def _terms(env: ManagerBasedRLEnv, group: str) -> list[Any]:
+    """Return the configurations of the terms of an observation group."""
+    return [term for term in vars(getattr(env.cfg.observations, group)).values() if hasattr(term, "func")]
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -32,7 +32,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
     with policy.open_environment(job) as env:
         network = policy.load_policy(env, job)
         network = probes.Probe(network, args.probe) if args.probe else network
-        recorder = policy.Recorder(network, job.actor_groups) if args.record else None
+        recorder = policy.Recorder(network, job, env.unwrapped) if args.record else None
         episodes = audit.run_audit(env, recorder or network, args.episodes, seed, progress, paths)
         step_dt = env.unwrapped.step_dt
         figures = audit.summarize(episodes, step_dt)

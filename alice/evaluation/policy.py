@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from alice import checkpoints
+from alice import checkpoints, launch
+from alice.deploy.observation import FrameStack
 from alice.evaluation.deployed import DeployedPolicy
+from alice.export import actor
 from alice.launch import Job
 from alice.usage import UsageError
 
 if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
     from rsl_rl.models import MLPModel
 
@@ -96,33 +99,54 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
 
 
 class Recorder:
-    """Passes observations through to a policy and keeps some of them and of its actions.
+    """Passes observations through to a policy and keeps some of its inputs, as the robot's side makes them, and actions.
+
+    These are the observation groups, but the pictures themselves where an encoder in the environment stands before them.
 
     Args:
         policy: From observation groups to actions.
-        groups: Observation groups to keep.
+        job: Checked command line.
+        env: Its environment.
+
+    Raises:
+        UsageError: If an encoder sees pictures with errors, which cannot be told from outside.
     """
 
-    ENVS = 64
-    """Number of environments whose observations are kept."""
+    ENVS, ENVS_OF_ENCODER = 64, 2
+    """Number of environments whose observations are kept; four frames of 224x224 need 0.6 MB."""
 
-    def __init__(self, policy: Any, groups: list[str]):
-        self._policy, self._groups = policy, groups
-        self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in (*groups, "actions")}
+    def __init__(self, policy: Any, job: Job, env: ManagerBasedRLEnv):
+        self._policy, self._env = policy, env
+        encoders = {group: params for group, _, params in launch.encoders(job.env_cfg) if group in job.actor_groups}
+        if any(params["errors"] for params in encoders.values()):
+            raise UsageError("--record: pictures before an encoder are kept without errors; leave out --domain_rand")
+        self._envs = min(env.num_envs, self.ENVS_OF_ENCODER if encoders else self.ENVS)
+        self._stacks = {group: FrameStack(actor.input_of(job, group), self._envs) for group in encoders}
+        self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in (*job.actor_groups, "actions")}
 
     def __call__(self, obs: Any) -> torch.Tensor:
         """Return the policy's actions."""
         actions = self._policy(obs)
-        for name, values in {**{group: obs[group] for group in self._groups}, "actions": actions.clamp(-1, 1)}.items():
-            self._kept[name].append(values[: self.ENVS].cpu().clone())
+        for name, kept in self._kept.items():
+            if name in self._stacks:
+                kept.append(self._stacked(name))
+            else:
+                values = actions.clamp(-1, 1) if name == "actions" else obs[name]
+                kept.append(values[: self._envs].cpu().clone())
         return actions
+
+    def _stacked(self, group: str) -> torch.Tensor:
+        """Return the frames of this control step, (E, 3 K, H, W) uint8."""
+        pictures = self._env.scene["wrist_camera"].data.output["rgb"].torch[: self._envs, ..., :3]
+        is_fresh = self._env.episode_length_buf[: self._envs] == 0
+        return torch.from_numpy(self._stacks[group].push(pictures.cpu().numpy(), is_fresh.cpu().numpy()))
 
     def reset(self, dones: torch.Tensor) -> None:
         """Tell the policy which environments have begun anew."""
         self._policy.reset(dones)
 
     def rows(self, count: int) -> dict[str, np.ndarray]:
-        """Return ``count`` rows of observations by group and of ``actions``, drawn evenly from all that were kept."""
+        """Return ``count`` rows of inputs by group and of ``actions``, drawn evenly from all that were kept."""
         whole = {group: torch.cat(rows) for group, rows in self._kept.items()}
         total = len(next(iter(whole.values())))
         places = torch.linspace(0, total - 1, min(count, total)).long()

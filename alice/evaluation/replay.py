@@ -93,6 +93,8 @@ def _prepare(job: Job, tracks: Sequence[Track]) -> Job:
         setattr(scene, name, video.camera_cfg(name, width, height, CAMERAS[name]))
     finer = CAMERAS["wrist_camera"]
     scene.wrist_camera = replace(WRIST_CAMERA_CFG, width=width * finer, height=height * finer)
+    if hasattr(env_cfg.observations, "image"):
+        env_cfg.observations.image = None  # nobody acts, and the camera has another size now
     spawn = scene.ball.spawn
     pattern: Any = getattr(spawn, "assets_cfg", [spawn])[0]
     balls = [replace(pattern, radius=track.ball_radius) for track in tracks]

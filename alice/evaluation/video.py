@@ -144,7 +144,9 @@ class Film:
                 self.frames += [picture] * round(HOLD_SECONDS * self._rate)
                 self._verdicts[0] = None
             self._episodes[end.env] += 1
-        tiles = pictures(self._camera)
+        tiles = list(pictures(self._camera))
+        for index, seen in enumerate(sight(self._env)):
+            tiles[index] = _inset(tiles[index], seen)
         self._clean = tiles[0]
         stages = transfer_state(self._env).stages
         self.frames.append(_mosaic([self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]))
@@ -183,6 +185,62 @@ class Film:
         temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
         Image.fromarray(picture).save(temporary)
         os.replace(temporary, path)
+
+
+class Sight:
+    """What policies with a camera see: wrist pictures at the start of an episode and in the middle of it."""
+
+    MIDDLE = 16
+    """Control step of the second picture."""
+    SCALE = 3
+    """Size of a pixel in the picture that is written."""
+
+    def __init__(self, env: ManagerBasedRLEnv):
+        self._env, self._step = env, 0
+        self._moments: dict[int, list[np.ndarray]] = {}
+
+    def note(self) -> None:
+        """Look at the pictures of this control step; the first step still holds those of the reset."""
+        self._step += 1
+        if self._step in (1, self.MIDDLE):
+            self._moments[self._step] = sight(self._env, oldest=self._step == 1)
+
+    def save(self, path: Path) -> None:
+        """Write all pictures of both moments side by side."""
+        grids = [_mosaic([_enlarged(tile, self.SCALE) for tile in tiles]) for tiles in self._moments.values()]
+        gap = np.full((grids[0].shape[0], 4 * self.SCALE, 3), 255, np.uint8)
+        whole = np.concatenate([part for grid in grids for part in (grid, gap)][:-1], axis=1)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        Image.fromarray(whole).save(temporary)
+        os.replace(temporary, path)
+
+
+def sight(env: ManagerBasedRLEnv, oldest: bool = False) -> list[np.ndarray]:
+    """Return the newest picture, or the oldest of the stack, that each policy is shown, (H, W, 3) uint8; none if none.
+
+    Args:
+        env: Environment after a step.
+        oldest: Whether the oldest is meant.
+    """
+    images = env.obs_buf.get("image")
+    if images is None or images.dim() != 4:
+        return []
+    chosen = images[:, :3] if oldest else images[:, -3:]
+    return list(chosen.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _enlarged(tile: np.ndarray, scale: int) -> np.ndarray:
+    """Return a picture with larger pixels."""
+    return tile.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _inset(tile: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return a picture with another one in its lower right corner, framed, a third as wide."""
+    inner = _enlarged(seen, max(1, round(tile.shape[1] / 3 / seen.shape[1])))
+    framed = np.pad(inner, ((2, 2), (2, 2), (0, 0)), constant_values=255)
+    tile = tile.copy()
+    tile[-framed.shape[0] :, -framed.shape[1] :] = framed
+    return tile
 
 
 def _verdict(end: Ended) -> tuple[str, tuple[int, int, int]]:

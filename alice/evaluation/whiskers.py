@@ -108,6 +108,9 @@ def _place(world, everyone: torch.Tensor, track: Track) -> None:
     world.scene.write_data_to_sim()
     world.sim.forward()
     transfer_state(world)
+    for sensor in world.scene.sensors.values():
+        sensor.reset()
+    world.observation_manager.reset()  # the pictures of the reset are of other balls
 
 
 def draw(picture: np.ndarray, whiskers: Whiskers, track: Track) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from alice import __version__, checkpoints, contract, provenance
-from alice.contract import TERMS, Contract, VectorInput
+from alice import __version__, checkpoints, contract, launch, provenance
+from alice.contract import TERMS, Contract, ImageInput, VectorInput
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -20,22 +20,36 @@ class Actor(torch.nn.Module):
 
     Args:
         model: RSL-RL model with its weights.
+        inputs: Inputs of the contract.
+        encoder: What turns pictures into features where the model takes these; None where it takes pictures.
     """
 
-    def __init__(self, model: torch.nn.Module):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        inputs: tuple[VectorInput | ImageInput, ...],
+        encoder: torch.nn.Module | None = None,
+    ):
         super().__init__()
         self._network = model.as_onnx(verbose=False)
+        self._is_picture = [isinstance(item, ImageInput) for item in inputs]
+        self._encoder = encoder
 
-    def forward(self, *vectors: torch.Tensor) -> torch.Tensor:
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Return actions.
 
         Args:
-            vectors: Observation groups in the order of the contract's inputs, (B, size) each.
+            inputs: Observation groups in the order of the contract's inputs, (B, size) float32 or (B, 3 K, H, W) uint8.
 
         Returns:
             Actions, (B, 6) in [-1, 1].
         """
-        return self._network(torch.cat(vectors, dim=-1)).clamp(-1.0, 1.0)
+        pairs = list(zip(inputs, self._is_picture, strict=True))
+        if self._encoder is not None:
+            pairs = [(self._encoder(values) if is_picture else values, False) for values, is_picture in pairs]
+        vectors = torch.cat([values for values, is_picture in pairs if not is_picture], dim=-1)
+        pictures = [values for values, is_picture in pairs if is_picture]
+        return self._network(vectors, *pictures).clamp(-1.0, 1.0)
 
 
 def contract_of(job: Job) -> Contract:
@@ -47,14 +61,34 @@ def contract_of(job: Job) -> Contract:
     Raises:
         UsageError: If the robot side cannot serve the actor.
     """
-    observations = job.env_cfg.observations
+    inputs = tuple(input_of(job, group) for group in job.actor_groups)
     return Contract(
         task=job.task,
         version=__version__,
         commit=provenance.git_state(provenance.ROOT)[0],
         checkpoint_sha256=provenance.sha256(job.checkpoint),
-        inputs=tuple(VectorInput(group, _terms(group, getattr(observations, group))) for group in job.actor_groups),
+        inputs=inputs,
+        goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
     )
+
+
+def input_of(job: Job, group: str) -> VectorInput | ImageInput:
+    """Return the input of an observation group."""
+    group_cfg = getattr(job.env_cfg.observations, group)
+    for term in vars(group_cfg).values():
+        params = getattr(term, "params", None) or {}
+        if "frame_stack" in params:
+            camera = getattr(job.env_cfg.scene, params["sensor_cfg"].name)
+            return ImageInput(group, camera.width, camera.height, params["frame_stack"])
+    return VectorInput(group, _terms(group, group_cfg))
+
+
+def _goal(terms: set[str]) -> str:
+    """Return how a policy with these terms is told where the dish is."""
+    carrier = next((name for name in ("ball_to_dish", "dish_place") if name in terms), None)
+    if carrier is None:
+        return "nothing: the policy looks for the dish in the picture"
+    return f"the dish's centre on the table, base frame [m]: in the term {carrier}"
 
 
 def _terms(group: str, group_cfg: Any) -> tuple[contract.Term, ...]:
@@ -73,7 +107,7 @@ def _terms(group: str, group_cfg: Any) -> tuple[contract.Term, ...]:
     return tuple(found)
 
 
-def build(job: Job, inputs: tuple[VectorInput, ...]) -> Actor:
+def build(job: Job, inputs: tuple[VectorInput | ImageInput, ...]) -> Actor:
     """Build the actor of a job's agent configuration and give it the weights of its checkpoint.
 
     Args:
@@ -92,8 +126,27 @@ def build(job: Job, inputs: tuple[VectorInput, ...]) -> Actor:
     agent_cfg = handle_deprecated_rsl_rl_cfg(copy.deepcopy(job.agent_cfg), version("rsl-rl-lib"))
     role = job.role
     model_class, model_cfg = resolve_class(to_dict(getattr(agent_cfg, role)))
-    example = TensorDict({item.name: torch.zeros(1, item.size) for item in inputs}, batch_size=[1])
+    encoder = _encoder(job)
+    example = TensorDict({item.name: _zeros(item, encoder) for item in inputs}, batch_size=[1])
     groups = {role: [item.name for item in inputs]}
     model = model_class(example, groups, role, len(contract.Action().names), **model_cfg)
     checkpoints.fill(model, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
-    return Actor(model.eval()).eval()
+    return Actor(model.eval(), inputs, encoder).eval()
+
+
+def _encoder(job: Job) -> torch.nn.Module | None:
+    """Return the frozen encoder of a job's actor with its weights, None if it has none."""
+    found = [params for group, _, params in launch.encoders(job.env_cfg) if group in job.actor_groups]
+    if not found:
+        return None
+    from alice.models import resnet
+
+    return resnet.FrozenResNet18(found[0]["weights"])
+
+
+def _zeros(item: VectorInput | ImageInput, encoder: torch.nn.Module | None) -> torch.Tensor:
+    """Return what the model is shown of an input when it is built."""
+    if isinstance(item, VectorInput):
+        return torch.zeros(1, item.size)
+    pictures = torch.zeros(1, *item.shape, dtype=torch.uint8)
+    return pictures if encoder is None else encoder(pictures)

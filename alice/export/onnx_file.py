@@ -48,7 +48,7 @@ def write(
         actor: The actor.
         contract: Its contract.
         folder: Where the two files go.
-        recorded: Inputs by name that the policy met in simulation, (R, size) float32 each.
+        recorded: Inputs by name that the policy met in simulation, (R, …) each.
         dynamic_batch: Whether the network takes any number of rows at once; TensorRT wants 1.
 
     Raises:
@@ -76,8 +76,8 @@ def write(
 
 def _trace(actor: Actor, contract: Contract, path: Path, dynamic_batch: bool) -> None:
     """Let PyTorch write the graph."""
-    example = tuple(torch.zeros(1, item.size) for item in contract.inputs)
-    shapes = {"vectors": tuple({0: torch.export.Dim.DYNAMIC} for _ in example)} if dynamic_batch else None
+    example = tuple(torch.zeros(1, *item.shape, dtype=getattr(torch, item.dtype)) for item in contract.inputs)
+    shapes = {"inputs": tuple({0: torch.export.Dim.DYNAMIC} for _ in example)} if dynamic_batch else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -141,7 +141,7 @@ def half_precision(
 
     Args:
         model: The exported network.
-        recorded: Inputs by name, (R, size) float32 each.
+        recorded: Inputs by name, (R, …) each.
         expected: Its output in single precision, (R, 6).
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16

@@ -20,7 +20,7 @@ def of_task(task: str) -> Path:
 
 
 def load(path: Path, contract: Contract) -> dict[str, np.ndarray]:
-    """Return recorded inputs by name, (R, size) float32 each, without the recorded actions.
+    """Return recorded inputs by name, (R, …) each, without the recorded actions.
 
     Args:
         path: File written by :func:`save`.
@@ -37,13 +37,14 @@ def load(path: Path, contract: Contract) -> dict[str, np.ndarray]:
             f"recorded inputs {path.name!r} cannot be read ({' '.join(str(error).split())[:100]}); make them with"
             " scripts/evaluate.py --record FILE.npz and give them with --inputs"
         ) from error
-    theirs = {name: values.shape[1:] for name, values in recorded.items()}
-    ours = {item.name: (item.size,) for item in contract.inputs}
+    theirs = {name: (values.shape[1:], str(values.dtype)) for name, values in recorded.items()}
+    ours = {item.name: (item.shape, item.dtype) for item in contract.inputs}
     if theirs != ours:
         raise UsageError(f"recorded inputs {path.name!r} are {theirs}, the policy takes {ours}; record them anew")
     return recorded
 
 
 def save(rows: dict[str, np.ndarray], path: Path) -> None:
-    """Write recorded inputs and actions by name, (R, size) each."""
-    np.savez_compressed(path, **{name: values.astype(np.float32) for name, values in rows.items()})
+    """Write recorded inputs and actions by name, (R, …) each; pictures stay uint8."""
+    kinds = {name: np.uint8 if values.dtype == np.uint8 else np.float32 for name, values in rows.items()}
+    np.savez_compressed(path, **{name: values.astype(kinds[name]) for name, values in rows.items()})

@@ -7,13 +7,13 @@ import pytest
 
 from alice import contract as contracts
 from alice import robot
-from alice.contract import TERMS, Action, Arm, Contract, ContractError, Term, VectorInput
+from alice.contract import TERMS, Action, Arm, Contract, ContractError, ImageInput, Term, VectorInput
 
 
 @pytest.fixture
 def contract() -> Contract:
     terms = (TERMS["joint_pos"], replace(TERMS["joint_vel"], clip=(-10.0, 10.0)))
-    inputs = (VectorInput("policy", terms), VectorInput("b", (TERMS["ball_pos"],)))
+    inputs = (VectorInput("policy", terms), VectorInput("b", (TERMS["ball_pos"],)), ImageInput("image", 64, 48, 2))
     return Contract("T", "1.2.3", None, "ab" * 32, inputs)
 
 
@@ -28,7 +28,11 @@ def test_it_says_what_a_driver_needs(contract):
     assert data["arm"]["joint_names"] == list(robot.JOINT_NAMES) and data["arm"]["control_rate_hz"] == 20
     assert data["action"]["names"] == [*robot.ARM_JOINT_NAMES, "gripper"]
     assert data["inputs"][0]["terms"][1]["clip"] == [-10.0, 10.0]
-    assert [item.size for item in contract.inputs] == [14, 3]
+    assert [item.shape for item in contract.inputs] == [(14,), (3,), (6, 48, 64)]
+    assert [item.dtype for item in contract.inputs] == ["float32", "float32", "uint8"]
+    image = data["inputs"][2]
+    assert (image["width"], image["height"], image["frames"], image["layout"]) == (64, 48, 2, "NCHW")
+    assert image["camera_link"] == robot.WRIST_CAMERA.link
     assert data["schema"] == contracts.SCHEMA
 
 
@@ -45,6 +49,14 @@ CHANGES = {
     "scale": ({"action": Action(arm_scale=0.05)}, r"action.arm_scale: the policy has 0.05, alice/robot.py has 0.1"),
     "rate": ({"arm": Arm(control_rate_hz=25)}, r"control_rate_hz: the policy has 25, alice/robot.py has 20"),
     "term": ({"inputs": (SMELL,)}, r"'smell', which this version does not know"),
+    "lens": (
+        {"inputs": (ImageInput("image", 64, 48, 2, horizontal_fov=1.0),)},
+        r"input image.horizontal_fov: the policy has 1.0, alice/robot.py has 1.48",
+    ),
+    "frame order": (
+        {"inputs": (ImageInput("image", 64, 48, 2, order="newest first"),)},
+        r"input image.order: the policy has \"newest first\", alice/robot.py has \"oldest first\"",
+    ),
     "size": ({"inputs": (FLAT,)}, r"2 numbers \[m\], this version 3"),
 }
 
@@ -62,9 +74,9 @@ def test_every_difference_is_told_with_both_sides(name, contract):
     [
         ("", "not a policy contract"),
         ("[]", "not a policy contract"),
-        ('{"schema": 99}', "schema 99, this version reads 1"),
-        ('{"schema": 1}', "another form"),
-        ('{"schema": 1, "inputs": [], "action": {}, "arm": {}}', "another form"),
+        ('{"schema": 99}', "schema 99, this version reads 2"),
+        ('{"schema": 2}', "another form"),
+        ('{"schema": 2, "inputs": [], "action": {}, "arm": {}}', "another form"),
     ],
 )
 def test_what_is_no_contract_is_refused(text, expected):

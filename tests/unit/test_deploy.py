@@ -7,8 +7,8 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from alice import robot  # noqa: E402
-from alice.contract import TERMS, Contract, VectorInput  # noqa: E402
-from alice.deploy.observation import Controller, forward_kinematics  # noqa: E402
+from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
+from alice.deploy.observation import Controller, fit_picture, forward_kinematics  # noqa: E402
 
 HOME = np.array([[robot.HOME[name] for name in robot.JOINT_NAMES]], np.float32)
 BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]]), np.array([0.015])
@@ -91,3 +91,82 @@ def test_targets_that_were_returned_do_not_change_later():
     kept = first.copy()
     controller.targets_after(np.ones((1, 6)))
     assert (first == kept).all()
+
+
+##
+# Pictures
+##
+
+
+def _seeing(frames: int = 3, count: int = 2) -> Controller:
+    """Return a controller whose policy sees its joints, the dish and pictures of 8x6."""
+    vector = VectorInput("x", (TERMS["joint_pos"], TERMS["dish_place"]))
+    return Controller(Contract("T", "1", None, "", (vector, ImageInput("image", 8, 6, frames))), count)
+
+
+def _grey(*values: int, width: int = 8, height: int = 6) -> np.ndarray:
+    """Return one picture of a single brightness for each value, (N, H, W, 3)."""
+    return np.stack([np.full((height, width, 3), value, np.uint8) for value in values])
+
+
+def _shown(controller: Controller, *values: int) -> list[list[int]]:
+    """Return the brightness of each frame that each arm's policy is shown."""
+    count = len(values)
+    made = controller.inputs(HOME.repeat(count, 0), dish_pos=DISH.repeat(count, 0), pictures=_grey(*values))["image"]
+    assert made.dtype == np.uint8 and made.shape == (count, 9, 6, 8)
+    return made[:, ::3, 0, 0].tolist()
+
+
+def test_frames_come_oldest_first_and_an_episode_begins_with_its_first_picture():
+    controller = _seeing()
+    assert _shown(controller, 10, 20) == [[10, 10, 10], [20, 20, 20]]
+    assert _shown(controller, 11, 21) == [[10, 10, 11], [20, 20, 21]]
+    controller.begin(np.array([False, True]), HOME)
+    assert _shown(controller, 12, 50) == [[10, 11, 12], [50, 50, 50]]
+    assert _shown(controller, 13, 51) == [[11, 12, 13], [50, 50, 51]]
+
+
+def test_channels_stay_red_green_blue():
+    picture = np.zeros((1, 6, 8, 3), np.uint8)
+    picture[..., 0], picture[..., 2] = 200, 50
+    made = _seeing(frames=1, count=1).inputs(HOME, dish_pos=DISH, pictures=picture)["image"]
+    assert made[0, :, 3, 3].tolist() == [200, 0, 50]
+
+
+def test_what_the_policy_sees_must_be_given_and_nothing_else():
+    with pytest.raises(ValueError, match="the policy sees image: give the pictures"):
+        _seeing(count=1).inputs(HOME, dish_pos=DISH)
+    with pytest.raises(ValueError, match="the policy sees ball_to_dish: give ball_pos"):
+        make("joint_pos", "ball_to_dish").inputs(HOME)
+    assert make("joint_pos").inputs(HOME)["x"].shape == (1, 7)
+
+
+def test_a_larger_picture_is_cut_about_its_centre_and_averaged():
+    picture = np.zeros((1, 480, 848, 3), np.uint8)
+    picture[:, :, 104:744] = 80  # the middle 4:3
+    picture[:, :, 424:744] = 160
+    small = fit_picture(picture, 64, 48)
+    assert small.shape == (1, 48, 64, 3)
+    assert (small[:, :, :32] == 80).all() and (small[:, :, 32:] == 160).all()
+
+
+def test_averages_weigh_pixels_on_a_border_by_their_share():
+    picture = np.repeat(np.array([0, 90, 240], np.uint8)[None, None, :, None], 3, 3).repeat(2, 1)
+    # Two stretches of one and a half pixels: 0 and half of 90, half of 90 and 240.
+    np.testing.assert_array_equal(fit_picture(picture, 2, 1)[0, 0, :, 0], [30, 190])
+
+
+def test_the_mean_stays_and_the_right_size_is_left_alone():
+    generator = np.random.default_rng(2)
+    picture = generator.integers(0, 256, (2, 96, 128, 3), np.uint8)
+    assert abs(fit_picture(picture, 60, 45).mean() - picture.mean()) < 0.3
+    assert fit_picture(picture, 128, 96) is picture
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [((1, 20, 30, 3), "uint8", "30x20 are smaller"), ((1, 90, 90, 4), "uint8", "need"), ((1, 90, 90, 3), "f", "need")],
+)
+def test_other_pictures_are_refused(shape, dtype, expected):
+    with pytest.raises(ValueError, match=expected):
+        fit_picture(np.zeros(shape, dtype), 64, 48)
