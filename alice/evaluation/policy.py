@@ -99,9 +99,9 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
 
 
 class Recorder:
-    """Passes observations through to a policy and keeps some of its inputs, as the robot's side makes them, and actions.
+    """Passes observations through and keeps some inputs of a policy, as the robot's side makes them, and its actions.
 
-    These are the observation groups, but the pictures themselves where an encoder in the environment stands before them.
+    These are the observation groups, but the pictures themselves where an encoder in the environment takes them.
 
     Args:
         policy: From observation groups to actions.
