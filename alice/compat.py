@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 
 logger = logging.getLogger(__name__)
 
@@ -151,3 +152,74 @@ def tell_mounts_apart(camera) -> bool:
         return False
     view._site_body = wp.array(list(range(rows)), dtype=wp.int32, device=view._device)
     return True
+
+
+def render_on_all_cores() -> int | None:
+    """Let Newton's ray tracer use all cores of a machine without CUDA.
+
+    Newton 1.6.1 renders the cameras of all environments in one launch, and Warp runs a launch on the CPU on one core. A
+    picture takes a millisecond, four fifths of a step of the camera task. Here the environments are dealt out to as
+    many launches as there are cores, one thread each; the pictures are the same to the bit.
+
+    Returns:
+        The number of threads, or None where nothing was changed: one core, CUDA, another Newton.
+    """
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
+    import warp as wp
+
+    try:
+        if version("newton") != "1.6.1" or wp.is_cuda_available():
+            return None
+        from newton._src.sensors.warp_raytrace import render_context
+    except (PackageNotFoundError, ImportError):
+        return None
+    cores = len(os.sched_getaffinity(0))
+    if cores < 2 or not hasattr(render_context.wp, "launch") or isinstance(render_context.wp, _SplitLaunches):
+        return None
+    render_context.wp = _SplitLaunches(wp, cores, ThreadPoolExecutor(cores))
+    return cores
+
+
+class _SplitLaunches:
+    """Warp for one module: launches of the ray tracer are split by environment, everything else is passed on."""
+
+    def __init__(self, warp, parts: int, pool):
+        self._warp, self._parts, self._pool = warp, parts, pool
+
+    def __getattr__(self, name: str):
+        return getattr(self._warp, name)
+
+    def launch(self, kernel, dim, inputs, device=None, block_dim: int = 64, **others) -> None:
+        """Run a kernel; see Warp. The ray tracer's arguments are known by their names."""
+        import torch
+
+        places = {argument.label: place for place, argument in enumerate(kernel.adj.args)}
+        if others or not {"world_count", "camera_transforms", "out_color"} <= places.keys() or self._parts < 2:
+            self._warp.launch(kernel, dim=dim, inputs=inputs, device=device, block_dim=block_dim, **others)
+            return
+        worlds = inputs[places["world_count"]]
+        borders = [worlds * part // self._parts for part in range(self._parts + 1)]
+
+        def run(first: int, last: int) -> None:
+            chosen = list(inputs)
+            chosen[places["world_count"]] = last - first
+            for name, place in places.items():
+                array = inputs[place]
+                if array is None:
+                    continue
+                if name == "camera_transforms":
+                    chosen[place] = array[:, first:last]
+                elif name.endswith("_group_roots"):  # one for each environment, then that of what they share
+                    roots = wp_to_torch(array)
+                    chosen[place] = self._warp.from_torch(torch.cat((roots[first:last], roots[-1:])))
+                elif name.startswith("out_"):
+                    each = array.shape[0] // worlds
+                    chosen[place] = array[first * each : last * each]
+            part = dim // worlds * (last - first)
+            self._warp.launch(kernel, dim=part, inputs=chosen, device=device, block_dim=block_dim)
+
+        wp_to_torch = self._warp.to_torch
+        spans = [(first, last) for first, last in pairwise(borders) if last > first]
+        list(self._pool.map(lambda span: run(*span), spans))

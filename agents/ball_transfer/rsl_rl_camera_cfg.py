@@ -15,6 +15,13 @@ RESNET_ACTOR_GROUPS = ["image", "proprioception"]
 
 
 @configclass
+class KeypointCNNCfg(RslRlCNNModelCfg.CNNCfg):
+    """Convolutions before the points; see :class:`alice.models.keypoints.KeypointEncoder`."""
+
+    standardize: bool = False
+
+
+@configclass
 class CameraActorCfg(RslRlCNNModelCfg):
     """Three convolutions, their features as points, an MLP."""
 
@@ -22,7 +29,7 @@ class CameraActorCfg(RslRlCNNModelCfg):
     hidden_dims = [256, 128, 64]
     activation = "elu"
     obs_normalization = True
-    cnn_cfg = RslRlCNNModelCfg.CNNCfg(
+    cnn_cfg = KeypointCNNCfg(
         output_channels=[16, 32, 32], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="elu"
     )
     distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
@@ -89,7 +96,7 @@ class CameraPPORunnerCfg(RslRlOnPolicyRunnerCfg):
 class CameraFinetuneRunnerCfg(CameraPPORunnerCfg):
     """PPO that goes on with a distilled student: ``--checkpoint`` is a checkpoint of the distillation."""
 
-    max_iterations = 100
-    save_interval = 20
+    max_iterations = 50
+    save_interval = 10
     run_name = "finetune"
     algorithm = CameraPPOAlgorithmCfg(learning_rate=1.0e-4, entropy_coef=0.0, critic_warmup=10)

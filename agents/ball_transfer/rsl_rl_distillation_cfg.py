@@ -27,7 +27,7 @@ class ReplayDistillationCfg(RslRlDistillationAlgorithmCfg):
     updates_per_step: float = 1.0
     teacher_steps: int = 150
     final_learning_rate: float = 1.0e-4
-    decay_iterations: int = 600
+    decay_iterations: int = 400
     mirror: str | None = preset(default="alice.learning.symmetry:mirror_left_right", resnet18=None)
     """Features of a picture do not tell those of its mirror image."""
 
@@ -49,7 +49,7 @@ class CameraDistillationRunnerCfg(RslRlDistillationRunnerCfg):
 
     seed = 1
     num_steps_per_env = 8
-    max_iterations = 600
+    max_iterations = 400
     save_interval = 50
     experiment_name = "ball_transfer_camera"
     run_name = "distillation"

@@ -155,6 +155,23 @@ def test_frames_come_oldest_first_and_a_reset_clears_those_of_its_environment(si
         assert torch.equal(after_old[other], new[other]), "the others keep theirs"
 
 
+def test_pictures_rendered_on_all_cores_are_those_of_one(simulate):
+    env = simulate(*PLAIN, task=TASK, num_envs=5, play=True)
+    from newton._src.sensors.warp_raytrace import render_context
+
+    if not hasattr(render_context.wp, "_parts"):
+        pytest.skip("needs two cores and no CUDA")
+    obs, *_ = env.step(_home(env))
+    camera, split = env.scene["wrist_camera"], render_context.wp
+    pictures = {}
+    for parts in (1, 2, 3, 7):
+        split._parts = parts
+        camera.reset()
+        pictures[parts] = camera.data.output["rgb"].torch[..., :3].clone()
+    assert torch.equal(pictures[1].permute(0, 3, 1, 2), obs["image"][:, -3:])
+    assert all(torch.equal(pictures[1], other) for other in pictures.values())
+
+
 ##
 # Randomization
 ##

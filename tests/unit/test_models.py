@@ -50,6 +50,16 @@ def test_integers_and_floats_give_the_same():
     torch.testing.assert_close(encoder(image), encoder(image.float()))
 
 
+def test_standardized_pictures_look_the_same_in_any_light():
+    torch.manual_seed(0)
+    encoder = KeypointEncoder((48, 64), 6, standardize=True, **LAYERS)
+    image = torch.randint(20, 100, (2, 6, 48, 64)).float()
+    tinted = image * torch.tensor([2.0, 1.5, 1.0] * 2).view(1, 6, 1, 1) + 10.0
+    torch.testing.assert_close(encoder(image), encoder(tinted), rtol=0, atol=0.02)
+    assert not torch.allclose(_encoder()(image), _encoder()(tinted), rtol=0, atol=0.02)
+    assert torch.isfinite(encoder(torch.zeros(1, 6, 48, 64))).all(), "a black picture has no deviation"
+
+
 def test_the_actor_sees_pictures_and_vectors_and_learns_from_both():
     obs = TensorDict({"vector": torch.randn(4, 5), "image": torch.randint(0, 256, (4, 6, 48, 64)).byte()}, [4])
     actor = KeypointCNNModel(obs, {"actor": ["vector", "image"]}, "actor", 6, cnn_cfg=dict(LAYERS), hidden_dims=[16])
