@@ -11,6 +11,7 @@ pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
 import gymnasium  # noqa: E402
+import imageio.v3 as iio  # noqa: E402
 from isaaclab.utils.math import quat_apply, quat_apply_inverse, quat_mul  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
@@ -261,6 +262,13 @@ def test_a_teacher_makes_a_student_that_goes_on_with_ppo_and_is_probed(door, tmp
             torch.testing.assert_close(value, first["student_state_dict"][key], msg=key)
     code, out, err = door("evaluate", *COMMON, "--checkpoint", tuned, "--episodes", "4", "--probe", "shuffled")
     assert code == 0 and "probe shuffled: 0.0% success, at most 5%: passed" in out
+    sight = tmp_path / "sight.png"
+    code, out, err = door("play", *COMMON, "--checkpoint", tuned, "--num_envs", "4", "--sight", sight)
+    assert code == 0, err
+    picture = torch.from_numpy(iio.imread(sight)).float()
+    assert picture.shape == (2 * 144, 2 * 2 * 192 + 12, 3)
+    start, later = picture[:, :384], picture[:, -384:]
+    assert start.std() > 20 and later.std() > 20 and (start - later).abs().mean() > 2
 
 
 @pytest.fixture

@@ -23,24 +23,26 @@ from alice.mdp.transfer import transfer_state  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
+RELEASED = sorted(file.stem for file in POLICIES_DIR.glob("*.pt"))
+SHAPES = {TASK: [[1, 28], [1, 13]], f"{TASK}-Camera": [[1, 14], [1, 13], [1, 2], [1, 6, 48, 64]]}
 
 
-def prepare(*words: str, checkpoint: str = "released") -> launch.Job:
+def prepare(*words: str, task: str = TASK, checkpoint: str = "released") -> launch.Job:
     """Return the checked command line of an export."""
     parser = argparse.ArgumentParser()
     launch.add_flags(parser)
-    flags = ["--task", TASK, "--checkpoint", checkpoint, "--device", "cpu"]
+    flags = ["--task", task, "--checkpoint", checkpoint, "--device", "cpu"]
     return launch.prepare(parser.parse_args(flags), list(words), play_mode=True, needs_checkpoint=True)
 
 
-@pytest.fixture(scope="module")
-def job() -> launch.Job:
-    return prepare()
+@pytest.fixture(scope="module", params=RELEASED)
+def job(request) -> launch.Job:
+    return prepare(task=request.param)
 
 
 @pytest.fixture(scope="module")
 def recorded(job) -> dict:
-    return recordings.load(recordings.of_task(TASK), actor.contract_of(job))
+    return recordings.load(recordings.of_task(job.task), actor.contract_of(job))
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +57,17 @@ def exported(job, recorded, tmp_path_factory) -> onnx_file.Exported:
 ##
 
 
-def test_it_is_one_file_and_a_contract_to_read(exported):
+def test_both_tasks_have_a_released_policy():
+    assert set(SHAPES) == set(RELEASED)
+
+
+def test_it_is_one_file_and_a_contract_to_read(job, exported):
     folder = exported.onnx.parent
-    assert sorted(file.name for file in folder.iterdir()) == [f"{TASK}.contract.json", f"{TASK}.onnx"]
+    assert sorted(file.name for file in folder.iterdir()) == [f"{job.task}.contract.json", f"{job.task}.onnx"]
     assert contracts.from_json(exported.contract.read_text()) == OnnxPolicy(exported.onnx).contract
     model = onnx.load(exported.onnx)
     assert all(not tensor.external_data for tensor in model.graph.initializer)
-    assert [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input] == [[1, 28], [1, 13]]
+    assert [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input] == SHAPES[job.task]
 
 
 def test_it_computes_what_pytorch_does(exported):
@@ -75,12 +81,12 @@ def test_tensorrt_would_take_it(exported):
     assert operators.objections(23, {"Elu", "Loop"}) == ["operator Loop", "opset 23 (TensorRT 10.3 takes 9 to 20)"]
 
 
-def test_the_released_file_is_the_export_of_the_released_policy(exported, recorded):
-    released, fresh = OnnxPolicy(POLICIES_DIR / f"{TASK}.onnx"), OnnxPolicy(exported.onnx)
+def test_the_released_file_is_the_export_of_the_released_policy(job, exported, recorded):
+    released, fresh = OnnxPolicy(POLICIES_DIR / f"{job.task}.onnx"), OnnxPolicy(exported.onnx)
     assert released.contract.checkpoint_sha256 == fresh.contract.checkpoint_sha256 or not np.abs(
         released(recorded) - fresh(recorded)
     ).max()
-    with np.load(POLICIES_DIR / f"{TASK}.npz") as file:
+    with np.load(POLICIES_DIR / f"{job.task}.npz") as file:
         assert np.abs(released(recorded) - file["actions"]).max() < 1e-5
 
 
@@ -102,7 +108,7 @@ def test_a_graph_that_differs_from_pytorch_is_not_shipped(job, recorded, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_robot_cannot_know_is_not_exported(job):
+def test_what_the_robot_cannot_know_is_not_exported():
     job = prepare("agent.obs_groups.actor=['privileged']")
     with pytest.raises(ValueError, match=r"privileged.joint_pos cannot be exported"):
         actor.contract_of(job)
@@ -128,11 +134,14 @@ DAMAGES = {
     "joint order": (lambda data: data["arm"]["joint_names"].reverse(), "arm.joint_names: the policy has"),
     "scale": (lambda data: data["action"].update(arm_scale=0.2), "arm_scale: the policy has 0.2, alice/robot.py has"),
     "input size": (lambda data: data["inputs"][0]["terms"].pop(), "its contract says"),
+    "image size": (lambda data: data["inputs"][-1].update(width=32), "its contract says"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_wrong_contract_is_refused(name, exported, tmp_path):
+def test_a_wrong_contract_is_refused(name, job, exported, tmp_path):
+    if name == "image size" and job.task == TASK:
+        pytest.skip("no image")
     change, expected = DAMAGES[name]
     with pytest.raises(PolicyError, match=expected) as caught:
         OnnxPolicy(_change(exported.onnx, tmp_path / "p.onnx", change))
@@ -161,9 +170,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("door", MISTAKES)
-def test_mistakes_are_one_line(door, exported, tmp_path):
+def test_mistakes_are_one_line(door, tmp_path):
     words, expected = MISTAKES[door]
-    (tmp_path / "half.onnx").write_bytes(exported.onnx.read_bytes()[:100_000])
+    (tmp_path / "half.onnx").write_bytes((POLICIES_DIR / f"{TASK}.onnx").read_bytes()[:100_000])
     command = [sys.executable, str(ROOT / "scripts" / door), *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]
@@ -179,9 +188,9 @@ def test_mistakes_are_one_line(door, exported, tmp_path):
 
 
 @pytest.mark.parametrize("words", [(), ("presets=hobby_servo",)], ids=["ideal servos", "hobby servos"])
-def test_the_robot_side_makes_the_observations_of_the_simulator(words, job, simulate):
+def test_the_robot_side_makes_the_observations_of_the_simulator(words, simulate):
     env = simulate(*words, num_envs=16, play=True)
-    contract = actor.contract_of(job)
+    contract = actor.contract_of(prepare())
     controller = Controller(contract, 16)
     term = env.action_manager.get_term("joints")
     generator = torch.Generator().manual_seed(3)
@@ -205,10 +214,40 @@ def test_the_robot_side_makes_the_observations_of_the_simulator(words, job, simu
         np.testing.assert_allclose(after[alive], term.targets.numpy()[alive], atol=1e-5)
 
 
+def test_the_robot_side_stacks_the_pictures_of_the_simulator(simulate):
+    task = f"{TASK}-Camera"
+    env = simulate("env.curriculum=none", task=task, num_envs=4, play=True)
+    contract = actor.contract_of(prepare(task=task))
+    controller, term = Controller(contract, 4), env.action_manager.get_term("joints")
+    generator = torch.Generator().manual_seed(3)
+    obs, _ = env.reset()
+    env.episode_length_buf[2] = env.max_episode_length - 6  # begins anew on the way
+    for _ in range(12):
+        fresh = (env.episode_length_buf == 0).numpy()
+        controller.begin(fresh, term.targets.numpy()[fresh])
+        state = transfer_state(env)
+        inputs = controller.inputs(
+            state.now.measured.joint_pos.numpy(),
+            dish_pos=state.dish_pos.numpy(),
+            pictures=env.scene["wrist_camera"].data.output["rgb"].torch[..., :3].numpy(),
+        )
+        if not fresh.any() or fresh.all():  # speeds of the first step after a shortened episode
+            for item in contract.inputs:
+                np.testing.assert_allclose(inputs[item.name], obs[item.name].numpy(), atol=2e-4, err_msg=item.name)
+        assert (inputs["image"] == obs["image"].numpy()).all()
+        action = 2.0 * torch.rand(4, 6, generator=generator) - 1.0
+        controller.targets_after(action.numpy())
+        obs, *_ = env.step(action)
+
+
 def test_the_contract_says_what_the_live_managers_do(job, simulate):
-    env = simulate(play=True)
+    words = ["env.curriculum=none"] if job.task != TASK else []
+    env = simulate(*words, task=job.task, num_envs=4, play=True)
     contract, manager = actor.contract_of(job), env.observation_manager
     for item in contract.inputs:
+        if isinstance(item, contracts.ImageInput):
+            assert manager.group_obs_dim[item.name] == item.shape
+            continue
         assert [term.name for term in item.terms] == manager.active_terms[item.name]
         assert [(term.size,) for term in item.terms] == manager.group_obs_term_dim[item.name]
     assert len(contract.action.names) == env.action_manager.total_action_dim
@@ -216,11 +255,12 @@ def test_the_contract_says_what_the_live_managers_do(job, simulate):
     assert list(contract.arm.joint_names) == list(env.scene["robot"].joint_names) == list(robot.JOINT_NAMES)
 
 
-def test_the_exported_policy_transfers_balls(exported, tmp_path):
-    flags = ["--task", TASK, "--checkpoint", str(exported.onnx), "--episodes", "64", "--seed", "99", "--json", "a.json"]
+def test_the_exported_policy_transfers_balls(job, exported, tmp_path):
+    flags = ["--task", job.task, "--checkpoint", str(exported.onnx), "--episodes", "48", "--seed", "99"]
+    flags += ["--json", "a.json"]
     command = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), *flags, "--device", "cpu"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     report = json.loads((tmp_path / "a.json").read_text())
     assert report["success"]["rate"] >= 0.9
-    assert report["checkpoint"] == f"{TASK}.onnx"
+    assert report["checkpoint"] == f"{job.task}.onnx"

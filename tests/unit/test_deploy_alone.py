@@ -66,7 +66,8 @@ def python(tmp_path_factory) -> Path:
 def test_released_policies_act_as_recorded(python, tmp_path):
     done = subprocess.run([python, "-I", "-c", textwrap.dedent(PROGRAM)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "Alice-Ball-Transfer.onnx 1000 Alice-Ball-Transfer" in done.stdout
+    for task in ("Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"):
+        assert f"{task}.onnx 1000 {task}\n" in done.stdout
 
 
 def test_pytorch_is_not_there(python):
@@ -74,11 +75,12 @@ def test_pytorch_is_not_there(python):
     assert done.returncode == 1 and "No module named 'torch'" in done.stderr
 
 
-def test_the_doors_of_the_robot_side_run(python, tmp_path):
-    policy = ROOT / "assets" / "policies" / "Alice-Ball-Transfer.onnx"
+@pytest.mark.parametrize("task", ["Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"])
+def test_the_doors_of_the_robot_side_run(task, python, tmp_path):
+    policy = ROOT / "assets" / "policies" / f"{task}.onnx"
     for door, words, expected in (
         ("benchmark_policy.py", ["--policy", str(policy), "--calls", "50"], "whole control step"),
-        ("build_engine.py", ["--onnx", str(policy), "--dry_run"], "--saveEngine=Alice-Ball-Transfer.engine"),
+        ("build_engine.py", ["--onnx", str(policy), "--dry_run"], f"--saveEngine={task}.engine"),
     ):
         command = [python, "-I", str(ROOT / "scripts" / door), *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice.contract import TERMS, Contract, VectorInput  # noqa: E402
+from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
 from alice.deploy import engine, policy  # noqa: E402
 from alice.deploy.policy import EnginePolicy, PolicyError  # noqa: E402
 
@@ -102,20 +102,20 @@ def test_a_build_that_fails_leaves_nothing(body, trtexec, onnx, tmp_path):
 
 
 class FakeCuda:
-    """Device memory that is a dictionary of arrays."""
+    """Device memory that is a dictionary of bytes."""
 
     def __init__(self):
         self.memory = {}
 
     def allocate(self, size: int) -> int:
-        self.memory[len(self.memory) + 1] = np.zeros(size // 4, np.float32)
+        self.memory[len(self.memory) + 1] = np.zeros(size, np.uint8)
         return len(self.memory)
 
     def to_device(self, address, values):
-        self.memory[address][:] = values.ravel()
+        self.memory[address][:] = values.ravel().view(np.uint8)
 
     def to_host(self, values, address):
-        values[:] = self.memory[address].reshape(values.shape)
+        values.ravel().view(np.uint8)[:] = self.memory[address]
 
 
 class FakeContext:
@@ -128,8 +128,10 @@ class FakeContext:
         self.places[name] = address
 
     def execute_async_v3(self, stream):
-        memory = self.cuda.memory
-        memory[self.places["actions"]][:] = sum(memory[p].sum() for n, p in self.places.items() if n != "actions")
+        kinds = {"image": np.uint8}
+        inputs = {name: place for name, place in self.places.items() if name != "actions"}
+        numbers = [self.cuda.memory[place].view(kinds.get(name, np.float32)) for name, place in inputs.items()]
+        self.cuda.memory[self.places["actions"]].view(np.float32)[:] = sum(float(values.sum()) for values in numbers)
 
 
 @pytest.fixture
@@ -156,6 +158,16 @@ def test_an_engine_acts(built, tensorrt):
     np.testing.assert_allclose(loaded(inputs), np.full((1, 6), 0.6), rtol=1e-6)
     assert engine.largest_difference(loaded, loaded) == 0.0
     assert engine.largest_difference(loaded, lambda row: loaded(row) + 0.25) == pytest.approx(0.25, abs=1e-6)
+
+
+def test_an_engine_takes_pictures_as_they_are(trtexec, onnx, tmp_path, tensorrt):
+    inputs = (VectorInput("x", (TERMS["ball_pos"],)), ImageInput("image", 4, 2, 1))
+    contract = Contract("T", "1", None, "ab", inputs).to_json()
+    loaded = policy.load(engine.build(engine.find_tool(trtexec()), onnx, tmp_path, False, contract))
+    picture = np.full((1, 3, 2, 4), 200, np.uint8)
+    found = loaded({"x": np.array([[0.25, 0.0, 0.0]], np.float32), "image": picture})
+    np.testing.assert_allclose(found, np.full((1, 6), 24 * 200 + 0.25))
+    assert engine.largest_difference(loaded, loaded) == 0.0
 
 
 def test_an_engine_of_another_tensorrt_is_refused(built, tensorrt):
