@@ -176,7 +176,7 @@ def render_on_all_cores() -> int | None:
     except (PackageNotFoundError, ImportError):
         return None
     cores = len(os.sched_getaffinity(0))
-    if cores < 2 or not hasattr(render_context.wp, "launch") or isinstance(render_context.wp, _SplitLaunches):
+    if cores < 2 or isinstance(render_context.wp, _SplitLaunches):
         return None
     render_context.wp = _SplitLaunches(wp, cores, ThreadPoolExecutor(cores))
     return cores
@@ -212,7 +212,7 @@ class _SplitLaunches:
                 if name == "camera_transforms":
                     chosen[place] = array[:, first:last]
                 elif name.endswith("_group_roots"):  # one for each environment, then that of what they share
-                    roots = wp_to_torch(array)
+                    roots = self._warp.to_torch(array)
                     chosen[place] = self._warp.from_torch(torch.cat((roots[first:last], roots[-1:])))
                 elif name.startswith("out_"):
                     each = array.shape[0] // worlds
@@ -220,6 +220,5 @@ class _SplitLaunches:
             part = dim // worlds * (last - first)
             self._warp.launch(kernel, dim=part, inputs=chosen, device=device, block_dim=block_dim)
 
-        wp_to_torch = self._warp.to_torch
         spans = [(first, last) for first, last in pairwise(borders) if last > first]
         list(self._pool.map(lambda span: run(*span), spans))

@@ -36,21 +36,11 @@ class CameraActorCfg(RslRlCNNModelCfg):
 
 
 @configclass
-class FeatureActorCfg(RslRlMLPModelCfg):
-    """An MLP on the features of a frozen encoder."""
-
-    hidden_dims = [256, 128, 64]
-    activation = "elu"
-    obs_normalization = True
-    distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
-
-
-@configclass
 class CameraActorPresetsCfg(PresetCfg):
-    """``presets=resnet18`` selects the documented variant."""
+    """``presets=resnet18`` selects the documented variant: the state task's MLP on the features of a frozen encoder."""
 
     default: CameraActorCfg = CameraActorCfg()
-    resnet18: FeatureActorCfg = FeatureActorCfg()
+    resnet18: RslRlMLPModelCfg = BallTransferPPORunnerCfg().actor
 
 
 @configclass

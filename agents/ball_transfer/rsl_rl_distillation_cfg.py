@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from isaaclab.utils import configclass
+from isaaclab.utils import configclass, replace
 from isaaclab_rl.rsl_rl import RslRlDistillationAlgorithmCfg, RslRlDistillationRunnerCfg, RslRlMLPModelCfg
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
-from .rsl_rl_camera_cfg import ACTOR_GROUPS, RESNET_ACTOR_GROUPS, CameraActorCfg, FeatureActorCfg
+from .rsl_rl_camera_cfg import ACTOR_GROUPS, RESNET_ACTOR_GROUPS, CameraActorCfg
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
 
 
@@ -40,7 +40,7 @@ class StudentPresetsCfg(PresetCfg):
     """``presets=resnet18`` selects the documented variant."""
 
     default: CameraActorCfg = CameraActorCfg(distribution_cfg=STUDENT_NOISE)
-    resnet18: FeatureActorCfg = FeatureActorCfg(distribution_cfg=STUDENT_NOISE)
+    resnet18: RslRlMLPModelCfg = replace(BallTransferPPORunnerCfg().actor, distribution_cfg=STUDENT_NOISE)
 
 
 @configclass

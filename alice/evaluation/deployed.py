@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from alice import launch
 from alice.contract import ImageInput
 from alice.deploy.observation import Controller
 from alice.deploy.policy import OnnxPolicy, PolicyError
@@ -90,17 +91,12 @@ class DeployedPolicy:
         seen = obs[self._item.name]
         if seen.dtype == torch.uint8:
             return _array(seen[:, -3:].permute(0, 2, 3, 1))
-        if any(term.params.get("errors") for term in _terms(self._env, self._item.name)):
+        if any(params["errors"] for group, _, params in launch.encoders(self._env.cfg) if group == self._item.name):
             raise UsageError("an exported encoder cannot be audited with camera errors; leave out --domain_rand")
         return _array(self._env.scene["wrist_camera"].data.output["rgb"].torch[..., :3])
 
     def reset(self, dones: torch.Tensor) -> None:
         """Nothing to do: an environment that has begun anew is known by the length of its episode."""
-
-
-def _terms(env: ManagerBasedRLEnv, group: str) -> list[Any]:
-    """Return the configurations of the terms of an observation group."""
-    return [term for term in vars(getattr(env.cfg.observations, group)).values() if hasattr(term, "func")]
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -181,10 +181,7 @@ class Film:
 
     def save_picture(self, path: Path) -> None:
         """Write one picture: the ball just lifted, or the last one if it never was."""
-        picture = self._clean if self.lifted is None else self.lifted
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        Image.fromarray(picture).save(temporary)
-        os.replace(temporary, path)
+        _write_picture(path, self._clean if self.lifted is None else self.lifted)
 
 
 class Sight:
@@ -210,9 +207,7 @@ class Sight:
         grids = [_mosaic([_enlarged(tile, self.SCALE) for tile in tiles]) for tiles in self._moments.values()]
         gap = np.full((grids[0].shape[0], 4 * self.SCALE, 3), 255, np.uint8)
         whole = np.concatenate([part for grid in grids for part in (grid, gap)][:-1], axis=1)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        Image.fromarray(whole).save(temporary)
-        os.replace(temporary, path)
+        _write_picture(path, whole)
 
 
 def sight(env: ManagerBasedRLEnv, oldest: bool = False) -> list[np.ndarray]:
@@ -269,6 +264,13 @@ def _mosaic(tiles: list[np.ndarray]) -> np.ndarray:
         row, column = divmod(index, columns)
         canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
     return canvas[: canvas.shape[0] // 2 * 2, : canvas.shape[1] // 2 * 2]
+
+
+def _write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture, (H, W, 3) uint8, in one piece."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    Image.fromarray(picture).save(temporary)
+    os.replace(temporary, path)
 
 
 def _write_gif(path: Path, frames: list[np.ndarray], rate: int) -> None:

@@ -50,9 +50,7 @@ def reset_transfer(
     if unknown:
         raise ValueError(f"start kinds {sorted(unknown)} are unknown, use some of {list(START_KINDS)}")
     device = env.device
-    if env_ids is None or isinstance(env_ids, slice):
-        env_ids = torch.arange(env.num_envs, device=device)
-    env_ids = env_ids.long()
+    env_ids = _indices(env, env_ids).long()
     count = len(env_ids)
     radius = transfer_state(env).ball_radius[env_ids]
 
@@ -152,8 +150,7 @@ def randomize_effort_limits(
         asset_cfg: The arm.
         scale: Range of the factor on the limits of :data:`alice.robot.JOINTS`.
     """
-    if env_ids is None or isinstance(env_ids, slice):
-        env_ids = torch.arange(env.num_envs, device=env.device)
+    env_ids = _indices(env, env_ids)
     low, high = scale
     nominal = torch.tensor([joint.effort_limit for joint in robot.JOINTS], device=env.device)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
@@ -187,8 +184,7 @@ class randomize_camera_mount(ManagerTermBase):
             position: Range of the error along each axis of the hand [m].
             rotation: Range of the rotation about each axis of the camera [rad].
         """
-        if env_ids is None or isinstance(env_ids, slice):
-            env_ids = torch.arange(env.num_envs, device=env.device)
+        env_ids = _indices(env, env_ids)
         shape = (2, len(env_ids), 3)
         shift, turn = torch.rand(shape, device=env.device)
         shift = position[0] + (position[1] - position[0]) * shift
@@ -209,7 +205,7 @@ def scatter(
     area: tuple[tuple[float, float], tuple[float, float]],
     keep_out: tuple[tuple[float, float], tuple[float, float]],
 ) -> None:
-    """Put things that only show somewhere on the table, turned about the vertical.
+    """Put things somewhere on the table, turned about the vertical.
 
     Args:
         env: Environment.
@@ -218,8 +214,7 @@ def scatter(
         area: Rectangle of their centres in the base frame, ((x_min, x_max), (y_min, y_max)) [m].
         keep_out: Rectangle inside it where none may be [m].
     """
-    if env_ids is None or isinstance(env_ids, slice):
-        env_ids = torch.arange(env.num_envs, device=env.device)
+    env_ids = _indices(env, env_ids)
     low, high = torch.tensor(area, device=env.device).T
     out_low, out_high = torch.tensor(keep_out, device=env.device).T
     for name, height in things.items():
@@ -232,6 +227,13 @@ def scatter(
         position = torch.nn.functional.pad(place, (0, 1), value=height) + env.scene.env_origins[env_ids]
         pose = torch.cat((position, upright), dim=-1)
         env.scene[name].write_root_pose_to_sim_index(root_pose=pose, env_ids=env_ids)
+
+
+def _indices(env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice | None) -> torch.Tensor:
+    """Return the environments of a reset as indices, (K,); all for ``None`` or a slice."""
+    if env_ids is None or isinstance(env_ids, slice):
+        return torch.arange(env.num_envs, device=env.device)
+    return env_ids
 
 
 def draw_pair(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from pathlib import Path
+
 import pytest
 
 from alice import launch, overrides
 
+ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
 
 
@@ -64,6 +69,20 @@ _simulator = Simulator()
 def simulate() -> Simulator:
     """Return the function that opens an environment: ``simulate("physics=newton_mjwarp", num_envs=4)``."""
     return _simulator
+
+
+@pytest.fixture
+def door(monkeypatch, capfd):
+    """Return a function that runs a script and gives exit code, standard output and standard error."""
+
+    def run(name: str, *words: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / f"{name}.py"), *map(str, words)])
+        with pytest.raises(SystemExit) as leaving:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        return (leaving.value.code, *capfd.readouterr())
+
+    return run
 
 
 @pytest.hookimpl(tryfirst=True)  # before fixtures of any scope are made

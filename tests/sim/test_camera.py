@@ -1,9 +1,6 @@
 """The camera task: what the picture shows, that nothing else tells of the ball, and how it is trained."""
 
 import math
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +19,6 @@ from alice.tasks.ball_transfer.camera_env_cfg import CLUTTER, RESNET_FRAMES  # n
 from alice.tasks.ball_transfer.env_cfg import WORKSPACE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import ROWS  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer-Camera"
 CAMERA = robot.WRIST_CAMERA
 PLAIN = ("env.curriculum=none",)
@@ -227,20 +223,6 @@ def test_without_asking_every_camera_is_the_same(simulate):
 ##
 # Training
 ##
-
-
-@pytest.fixture
-def door(monkeypatch, capfd):
-    """Return a function that runs a script in this process and gives exit code, standard output and standard error."""
-
-    def run(name: str, *words: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / f"{name}.py"), *map(str, words)])
-        with pytest.raises(SystemExit) as leaving:
-            runpy.run_path(sys.argv[0], run_name="__main__")
-        return (leaving.value.code, *capfd.readouterr())
-
-    return run
 
 
 COMMON = ("--task", TASK, "--device", "cpu", "--seed", "3")

@@ -19,20 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")  # ovphysx keeps one device per process
 
 
-@pytest.fixture
-def door(monkeypatch, capfd):
-    """Return a function that runs a script and gives exit code, standard output and standard error."""
-
-    def run(name: str, *words: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / f"{name}.py"), *map(str, words)])
-        with pytest.raises(SystemExit) as leaving:
-            runpy.run_path(sys.argv[0], run_name="__main__")
-        return (leaving.value.code, *capfd.readouterr())
-
-    return run
-
-
 MISTAKES = {
     "task": ([("--task", "Alice-Ball-Transfr")], ["unknown task", "did you mean Alice-Ball-Transfer"]),
     "no task": ([()], ["--task is missing", "Alice-Ball-Transfer"]),
