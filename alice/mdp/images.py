@@ -106,7 +106,7 @@ class wrist_image(image_rgb):
 
     def __init__(self, cfg: ObservationTermCfg, env: ManagerBasedEnv):
         super().__init__(cfg, env)
-        compat.render_on_all_cores()
+        compat.speed_up_rendering_without_cuda()
         compat.tell_mounts_apart(env.scene.sensors[cfg.params["sensor_cfg"].name])
         ranges = cfg.params.get("errors")
         self._errors = ImageErrors(env.num_envs, ranges, env.device) if ranges else None
