@@ -27,6 +27,9 @@ PROBES: tuple[str, ...] = ("blank", "shuffled", "frozen")
 PROBE_LIMIT = 0.05
 """Success that such a policy may have at most."""
 
+SELECTION_SEED = 30260
+"""Seed of the starts that checkpoints are chosen on: never those of an audit."""
+
 PINCH_DISTANCE = 0.014
 """Tool point to ball centre within which a ball can be pinched [m]."""
 PINCH_GAP = (-0.006, 0.002)

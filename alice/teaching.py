@@ -1,12 +1,14 @@
 """The chain behind ``--teacher``: a state policy teaches one that sees, which then goes on by itself.
 
 Each stage is a run of its own, in a process of its own, with its folder, provenance and checkpoints, so that a chain
-that was cut off is gone on with stage by stage.
+that was cut off is gone on with stage by stage. PPO can spoil a student, so the ends of both stages are audited on
+equal starts and the better one is named.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import subprocess
 import sys
@@ -14,13 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alice import checkpoints, launch, provenance
+from alice import checkpoints, launch, provenance, training
 from alice.contract import TERMS
 from alice.launch import Job
+from alice.outcome import SELECTION_SEED
 from alice.usage import UsageError
 
 STAGES = ("rsl_rl_distillation_cfg_entry_point", "rsl_rl_finetune_cfg_entry_point")
 """Agents of the stages in their order."""
+SELECTION_EPISODES = 512
+"""Home starts on which the ends of the stages are compared."""
 
 
 def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
@@ -32,7 +37,7 @@ def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
         others: All other flags; both stages get them.
 
     Returns:
-        Exit code of the stage that ended the chain.
+        Exit code of what ended the chain.
 
     Raises:
         UsageError: If the task has no such stages, or the teacher does not fit.
@@ -49,19 +54,41 @@ def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
     if not any(word.startswith("env.curriculum=") for word in words):
         words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    start = teacher
+    start, ends = teacher, []
     for agent in STAGES:
         flags = argparse.Namespace(**{**vars(args), "agent": agent, "checkpoint": str(start)})
         job = launch.prepare(flags, words, play_mode=False)
         check(job)
         folder = checkpoints.LOG_ROOT / job.agent_cfg.experiment_name / f"{stamp}_{job.agent_cfg.run_name}"
         print(f"alice: {job.agent_cfg.run_name}: {start} -> {folder}", flush=True)
-        code = _train([*_flags(args, job), *others, "--run_timestamp", stamp, *words])
+        code = _run("train", [*_flags(args, job), *others, "--run_timestamp", stamp, *words])
         newest = checkpoints.newest_in(folder) if folder.is_dir() else None
         if code or newest is None:
             print(f"alice: the chain ended in {job.agent_cfg.run_name}{_remedy(task, agent, folder)}", file=sys.stderr)
             return code or 1
         start = newest
+        ends.append(newest)
+    return _compare(job, args, words, ends)
+
+
+def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Path]) -> int:
+    """Audit the last checkpoints of the stages on equal starts, name the better one and return the exit code."""
+    rates = []
+    common = ["--task", job.task, "--episodes", str(SELECTION_EPISODES), "--seed", str(SELECTION_SEED)]
+    for flag in ("device", "encoder_weights"):
+        value = getattr(args, flag)
+        common += [] if value is None else [f"--{flag}", str(value)]
+    common += ["--domain_rand"] if args.domain_rand else []
+    for end in ends:
+        result = end.with_name("selection.json")
+        which = ["--checkpoint", str(end), "--json", str(result)]
+        code = _run("evaluate", [*common, *which, *training.audit_words(words)])
+        if code:
+            return code
+        rates.append(json.loads(result.read_text(encoding="utf-8"))["success"]["rate"])
+    best = max(range(len(ends)), key=lambda index: (rates[index], index))
+    table = ", ".join(f"{end.parent.name} {rate:.2%}" for end, rate in zip(ends, rates, strict=True))
+    print(f"alice: {table} of {SELECTION_EPISODES} starts; the better one: {ends[best]}")
     return 0
 
 
@@ -111,9 +138,9 @@ def _flags(args: argparse.Namespace, job: Job) -> list[str]:
     return [*found, "--domain_rand"] if args.domain_rand else found
 
 
-def _train(words: list[str]) -> int:
-    """Run ``scripts/train.py`` in a process of its own and return its exit code; signals are handed on to it."""
-    child = subprocess.Popen([sys.executable, str(provenance.ROOT / "scripts" / "train.py"), *words])
+def _run(door: str, words: list[str]) -> int:
+    """Run a door in a process of its own and return its exit code; signals are handed on to it."""
+    child = subprocess.Popen([sys.executable, str(provenance.ROOT / "scripts" / f"{door}.py"), *words])
     # SIGINT of a terminal reaches the child by itself.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -210,9 +210,16 @@ def closing_line(job: Job, folder: Path) -> str:
     newest = checkpoints.newest_in(folder)
     if newest is None:
         return f"no checkpoint was written to {os.path.relpath(folder)}"
-    kept = ("physics=", "presets=", "env.actions", "env.observations", "agent.actor", "agent.obs_groups")
-    words = " ".join(word for word in job.words if word.startswith(kept))
+    words = " ".join(audit_words(job.words))
     return (
         f"checkpoint: {os.path.relpath(newest)}  audit it: ./isaaclab.sh -p scripts/evaluate.py --task {job.task}"
         f" --checkpoint {os.path.relpath(newest)} --episodes 1024 {words}".rstrip()
     )
+
+
+def audit_words(words: list[str]) -> list[str]:
+    """Return the overrides of a training that an audit of its policy needs as well."""
+    kept = ("physics=", "presets=", "env.actions", "env.observations", "agent.actor", "agent.obs_groups")
+    # An audit plays the actor of the task's default agent, also where it was trained as a student.
+    renamed = [word.replace("agent.student.", "agent.actor.", 1) for word in words]
+    return [word for word in renamed if word.startswith(kept)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isaaclab.utils import configclass
+from isaaclab.utils import configclass, replace
 from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
@@ -15,13 +15,6 @@ RESNET_ACTOR_GROUPS = ["image", "proprioception"]
 
 
 @configclass
-class KeypointCNNCfg(RslRlCNNModelCfg.CNNCfg):
-    """Convolutions before the points; see :class:`alice.models.keypoints.KeypointEncoder`."""
-
-    standardize: bool = False
-
-
-@configclass
 class CameraActorCfg(RslRlCNNModelCfg):
     """Three convolutions, their features as points, an MLP."""
 
@@ -29,7 +22,7 @@ class CameraActorCfg(RslRlCNNModelCfg):
     hidden_dims = [256, 128, 64]
     activation = "elu"
     obs_normalization = True
-    cnn_cfg = KeypointCNNCfg(
+    cnn_cfg = RslRlCNNModelCfg.CNNCfg(
         output_channels=[16, 32, 32], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="elu"
     )
     distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
@@ -82,6 +75,18 @@ class CameraPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     algorithm = CameraPPOAlgorithmCfg()
 
 
+FINETUNE_NOISE = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.05, std_type="log", std_range=(0.02, 0.05))
+"""Little: what is audited is the mean, and with the noise of its distillation a student learns to rely on the noise."""
+
+
+@configclass
+class FinetuneActorPresetsCfg(PresetCfg):
+    """``presets=resnet18`` selects the documented variant."""
+
+    default: CameraActorCfg = CameraActorCfg(distribution_cfg=FINETUNE_NOISE)
+    resnet18: RslRlMLPModelCfg = replace(BallTransferPPORunnerCfg().actor, distribution_cfg=FINETUNE_NOISE)
+
+
 @configclass
 class CameraFinetuneRunnerCfg(CameraPPORunnerCfg):
     """PPO that goes on with a distilled student: ``--checkpoint`` is a checkpoint of the distillation."""
@@ -89,4 +94,5 @@ class CameraFinetuneRunnerCfg(CameraPPORunnerCfg):
     max_iterations = 50
     save_interval = 10
     run_name = "finetune"
-    algorithm = CameraPPOAlgorithmCfg(learning_rate=1.0e-4, entropy_coef=0.0, critic_warmup=10)
+    actor = FinetuneActorPresetsCfg()
+    algorithm = CameraPPOAlgorithmCfg(learning_rate=3.0e-5, entropy_coef=0.0, critic_warmup=10)

@@ -112,7 +112,7 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     ]
     print("\n".join(sweep.lines(candidates, chosen, pairs)))
     content = {**launch.describe(job), "checkpoint": None, "checkpoint_sha256": None}
-    content |= {"selection_seed": sweep.SELECTION_SEED, "selection_episodes": args.selection_episodes}
+    content |= {"selection_seed": outcome.SELECTION_SEED, "selection_episodes": args.selection_episodes}
     content |= {"best": chosen, "pairs": pairs}
     if args.report:
         sweep.write(args.report, candidates, content)

@@ -13,15 +13,12 @@ import torch
 from scipy.stats import binomtest
 from tqdm import tqdm
 
-from alice import checkpoints, provenance
+from alice import checkpoints, outcome, provenance
 from alice.evaluation import audit
 from alice.usage import UsageError
 
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
-
-SELECTION_SEED = 30260
-"""Seed of the starts that checkpoints are chosen on: never those of an audit."""
 
 
 @dataclass
@@ -54,7 +51,7 @@ def runs_of(names: Sequence[str], seed: int) -> dict[str, Path]:
         if folder.resolve() in [other.resolve() for other in found.values()]:
             raise UsageError(f"--checkpoints {name!r} is given twice; give each run once")
         found[folder.name if folder.name not in found else str(folder)] = folder
-    if seed == SELECTION_SEED:
+    if seed == outcome.SELECTION_SEED:
         raise UsageError(f"--seed {seed} is the seed that checkpoints are chosen with; give another one")
     return found
 
@@ -79,7 +76,7 @@ def select(
     files = [(name, path) for name, folder in runs.items() for path in reversed(checkpoints.newest_first(folder))]
     for name, path in tqdm(files, unit="checkpoint", disable=not progress):
         load(policy, path, task)
-        counted = audit.run_audit(env, policy, episodes, SELECTION_SEED, show_progress=False)
+        counted = audit.run_audit(env, policy, episodes, outcome.SELECTION_SEED, show_progress=False)
         rate = audit.rate(counted.stages[:, -1])
         found.append(Candidate(name, path, checkpoints.number(path), **rate))
     return found

@@ -1,5 +1,6 @@
 """The camera task: what the picture shows, that nothing else tells of the ball, and how it is trained."""
 
+import json
 import math
 
 import pytest
@@ -12,9 +13,10 @@ import imageio.v3 as iio  # noqa: E402
 from isaaclab.utils.math import quat_apply, quat_apply_inverse, quat_mul  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import overrides, robot  # noqa: E402
+from alice import overrides, robot, teaching  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
 from alice.objects import BALL  # noqa: E402
+from alice.outcome import SELECTION_SEED  # noqa: E402
 from alice.tasks.ball_transfer.camera_env_cfg import CLUTTER, RESNET_FRAMES  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import WORKSPACE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import ROWS  # noqa: E402
@@ -230,11 +232,16 @@ COMMON = ("--task", TASK, "--device", "cpu", "--seed", "3")
 
 def test_a_teacher_makes_a_student_that_goes_on_with_ppo_and_is_probed(door, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(teaching, "SELECTION_EPISODES", 4)
     words = ("--num_envs", "4", "--max_iterations", "2")
     code, out, err = door("train", *COMMON, "--teacher", "released", *words)
     assert code == 0, err
     runs = {path.name.partition("_finetune")[2] or path.name: path for path in (tmp_path / "logs").glob("*/*/*")}
     student, tuned = (next(path for path in runs.values() if path.name.endswith(end)) for end in ("lation", "tune"))
+    assert out.splitlines()[-1].endswith(f"of 4 starts; the better one: {tuned.relative_to(tmp_path)}/model_1.pt")
+    for run in (student, tuned):
+        audit = json.loads((run / "selection.json").read_text())
+        assert (audit["episodes"], audit["seed"]) == (4, SELECTION_SEED)
     first = torch.load(student / "model_1.pt", weights_only=True)
     second = torch.load(tuned / "model_1.pt", weights_only=True)
     assert "student_state_dict" in first and second["critic_state_dict"]["mlp.0.weight"].shape[1] == 28 + 13

@@ -42,7 +42,10 @@ def test_points_go_where_the_spot_goes():
     right, down = (places["right"] - places["middle"])[:, 0], (places["lower"] - places["middle"])[:, 1]
     follows = right > 0.2
     assert follows.any()
-    assert (down[follows] > 0.2).all()
+    assert (down[follows] > 0.0).all()
+    # The one that follows best goes as far as the spot did, within a cell of the 12x16 features.
+    best = (right - 12 / 32).abs().argmin()
+    assert abs(right[best] - 12 / 32) < 2 / 16 and abs(down[best] - 10 / 24) < 2 / 12
 
 
 def test_integers_and_floats_give_the_same():
@@ -50,13 +53,14 @@ def test_integers_and_floats_give_the_same():
     torch.testing.assert_close(encoder(image), encoder(image.float()))
 
 
-def test_standardized_pictures_look_the_same_in_any_light():
+def test_pictures_look_the_same_in_any_light():
     torch.manual_seed(0)
-    encoder = KeypointEncoder((48, 64), 6, standardize=True, **LAYERS)
+    encoder = KeypointEncoder((48, 64), 6, **LAYERS)
     image = torch.randint(20, 100, (2, 6, 48, 64)).float()
     tinted = image * torch.tensor([2.0, 1.5, 1.0] * 2).view(1, 6, 1, 1) + 10.0
-    torch.testing.assert_close(encoder(image), encoder(tinted), rtol=0, atol=0.02)
-    assert not torch.allclose(_encoder()(image), _encoder()(tinted), rtol=0, atol=0.02)
+    by_light = (encoder(image) - encoder(tinted)).abs().max()
+    by_content = (encoder(image) - encoder(image.flip(-1))).abs().max()
+    assert by_light < 0.1 * by_content
     assert torch.isfinite(encoder(torch.zeros(1, 6, 48, 64))).all(), "a black picture has no deviation"
 
 

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from alice.evaluation import sweep  # noqa: E402
+from alice.outcome import SELECTION_SEED  # noqa: E402
 from alice.usage import UsageError  # noqa: E402
 
 
@@ -52,4 +53,4 @@ def test_folders_that_are_no_runs_are_refused(tmp_path):
 def test_an_audit_never_counts_the_starts_that_checkpoints_were_chosen_on(tmp_path):
     (tmp_path / "model_1.pt").touch()
     with pytest.raises(UsageError, match="--seed 30260"):
-        sweep.runs_of([str(tmp_path)], sweep.SELECTION_SEED)
+        sweep.runs_of([str(tmp_path)], SELECTION_SEED)
