@@ -68,6 +68,8 @@ class ReplayDistillation(Distillation):
         final_learning_rate: Where the learning rate ends.
         decay_iterations: Iterations in which it gets there, by the same factor in each.
         mirror: Function such as :func:`alice.learning.symmetry.mirror_left_right`, None for none.
+        bfloat16: Whether convolutions and products are learned in 16 bits. On a CPU that has instructions for it (AMX,
+            AVX512-BF16) an update of ReLU convolutions takes two thirds of the time.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ReplayDistillation(Distillation):
         final_learning_rate: float,
         decay_iterations: int,
         mirror: str | None = None,
+        bfloat16: bool = False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -93,6 +96,7 @@ class ReplayDistillation(Distillation):
         self._first_rate, self._final_rate = self.learning_rate, final_learning_rate
         self._decay_iterations = decay_iterations
         self._mirror = resolve_callable(mirror) if mirror else None
+        self._bfloat16 = bfloat16
         self._steps = 0
 
     def act(self, obs: TensorDict) -> torch.Tensor:
@@ -126,7 +130,9 @@ class ReplayDistillation(Distillation):
         else:
             obs, labels = self.replay.draw(self._batch_size // 2)
             obs, labels = self._mirror(env=None, obs=obs, actions=labels)
-        loss = self.loss_fn(self.student(obs), labels)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bfloat16):
+            actions = self.student(obs)
+        loss = self.loss_fn(actions.float(), labels)
         self.optimizer.zero_grad()
         loss.backward()
         if self.is_multi_gpu:

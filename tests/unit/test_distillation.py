@@ -126,13 +126,15 @@ def test_labels_are_what_the_arm_can_do():
     assert algorithm.transition.privileged_actions.abs().max() == 1.0
 
 
-def test_the_student_learns_what_the_teacher_does():
-    algorithm = _distillation()
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_student_learns_what_the_teacher_does(bfloat16):
+    algorithm = _distillation(bfloat16=bfloat16)
     losses = _iterate(algorithm, 60)
     assert losses[-1] < 0.2 * losses[1]
     obs = _observations()
     labels = algorithm.teacher(obs).clamp(-1, 1)
     assert (algorithm.student(obs) - labels).pow(2).mean() < 0.2 * labels.var()
+    assert {value.dtype for value in algorithm.student.parameters()} == {torch.float32}
 
 
 def test_nothing_is_learned_before_there_is_enough():
