@@ -30,7 +30,7 @@ def release(job: Job, audit: Path, inputs: Path) -> list[Path]:
         The four files.
 
     Raises:
-        UsageError: If the audit is of another file, or the run has no provenance.
+        UsageError: If the audit is of another file, the run has no provenance, or the actor cannot be exported.
     """
     import torch
 
@@ -43,8 +43,13 @@ def release(job: Job, audit: Path, inputs: Path) -> list[Path]:
     trained = _read(checkpoint.parent / training.RECORD, "the run's provenance")
     if figures.get("checkpoint_sha256") != provenance.sha256(checkpoint):
         raise UsageError(f"{audit} is the audit of {figures.get('checkpoint')!r}, not of {checkpoint}; audit it first")
-    weights = POLICIES_DIR / f"{task}.pt"
     POLICIES_DIR.mkdir(exist_ok=True)
+    try:
+        exported = onnx_file.write(actor.build(job, contract.inputs), contract, POLICIES_DIR, recorded)
+    except onnx_file.ExportError as error:
+        raise UsageError(str(error)) from error
+    exported.contract.unlink()  # it is in the ONNX file
+    weights = POLICIES_DIR / f"{task}.pt"
     fresh = weights.with_suffix(".pt.new")
     torch.save({key: content[key] for key in KEPT if key in content}, fresh)
     os.replace(fresh, weights)
@@ -52,8 +57,6 @@ def release(job: Job, audit: Path, inputs: Path) -> list[Path]:
     provenance.write_json(record, _record(checkpoint, weights, trained, figures))
     recording = recordings.of_task(task)
     shutil.copyfile(inputs, recording)
-    exported = onnx_file.write(actor.build(job, contract.inputs), contract, POLICIES_DIR, recorded)
-    exported.contract.unlink()  # it is in the ONNX file
     return [weights, record, recording, exported.onnx]
 
 

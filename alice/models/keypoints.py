@@ -51,7 +51,7 @@ class KeypointEncoder(torch.nn.Module):
         """
         x = images.float() / 255.0
         x = x - x.mean(dim=(2, 3), keepdim=True)
-        x = x / (x.square().mean(dim=(2, 3), keepdim=True) + self.DARKEST**2).sqrt()
+        x = x / ((x * x).mean(dim=(2, 3), keepdim=True) + self.DARKEST**2).sqrt()
         # Channels last: a fifth less time for the convolutions on a CPU.
         features = self.cnn(x.contiguous(memory_format=torch.channels_last)).flatten(2)
         weights = torch.softmax(features * self.log_sharpness.exp(), dim=-1)
