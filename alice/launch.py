@@ -270,6 +270,26 @@ def limit_threads() -> None:
         torch.set_num_threads(1)
 
 
+def keep_freed_memory() -> bool:
+    """Tell the allocator of Linux to keep large blocks that were freed, for the rest of the process.
+
+    By default glibc gives large blocks back and asks for them anew: updates from pictures spend a quarter of their time
+    on fresh pages for the same tensors.
+
+    Returns:
+        Whether the allocator took it: False on other systems.
+    """
+    import ctypes
+
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    # From malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD [bytes], M_TOP_PAD [bytes].
+    return all([mallopt(-4, 0), mallopt(-1, 2**31 - 1), mallopt(-2, 64 << 20)])
+
+
 @contextlib.contextmanager
 def learning_threads() -> Iterator[None]:
     """Give PyTorch as many threads as small networks can use while the context is open."""

@@ -93,6 +93,7 @@ class CutRunner:
                 first iteration if the disk is too small for the checkpoints.
         """
         self._refuse_a_full_disk(num_learning_iterations)
+        launch.keep_freed_memory()
         self._finished = self.current_learning_iteration - 1
         self._random_lengths = init_at_random_ep_len
         stock_act, stock_update = self.alg.act, self.alg.update
