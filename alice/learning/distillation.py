@@ -6,6 +6,9 @@ moments teaches a CNN little and makes it forget; here what was seen is kept, an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from rsl_rl.algorithms import Distillation
 from rsl_rl.storage import RolloutStorage
@@ -70,6 +73,8 @@ class ReplayDistillation(Distillation):
         mirror: Function such as :func:`alice.learning.symmetry.mirror_left_right`, None for none.
         bfloat16: Whether convolutions and products are learned in 16 bits. On a CPU that has instructions for it (AMX,
             AVX512-BF16) an update of ReLU convolutions takes two thirds of the time.
+        ema_decay: Factor on the moving average of the student's weights for each update. The average acts, is saved and
+            goes on to the next stage; 0 for the weights as they are learned.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class ReplayDistillation(Distillation):
         decay_iterations: int,
         mirror: str | None = None,
         bfloat16: bool = False,
+        ema_decay: float = 0.0,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -97,6 +103,9 @@ class ReplayDistillation(Distillation):
         self._decay_iterations = decay_iterations
         self._mirror = resolve_callable(mirror) if mirror else None
         self._bfloat16 = bfloat16
+        self._ema_decay = ema_decay
+        self._learned: list[torch.Tensor] | None = None
+        """Weights that are being learned, while the student has their average."""
         self._steps = 0
 
     def act(self, obs: TensorDict) -> torch.Tensor:
@@ -116,12 +125,28 @@ class ReplayDistillation(Distillation):
         self.replay.add(seen, self.storage.privileged_actions.flatten(0, 1))
         self._raw_student.update_normalization(seen)
         count = round(self._updates_per_step * self.storage.num_transitions_per_env)
-        losses = [self._learn() for _ in range(count)] if self.replay.fill >= self._min_replay else []
+        with self._learning(count):
+            losses = [self._learn() for _ in range(count)] if self.replay.fill >= self._min_replay else []
         self.num_updates += 1
         self._set_rate(self._first_rate * self._decay(self.num_updates))
         self.storage.clear()
         mean = float(torch.stack(losses).mean()) if losses else float("nan")
         return {"behavior": mean, "replay": float(self.replay.fill)}
+
+    @contextmanager
+    def _learning(self, count: int) -> Iterator[None]:
+        """Give the student the weights that are learned for ``count`` updates, and their new average afterwards."""
+        weights = [weight.detach() for weight in self._raw_student.parameters()]
+        averages = [weight.clone() for weight in weights]
+        for weight, learned in zip(weights, self._learned or weights, strict=True):
+            weight.copy_(learned)
+        yield
+        self._learned = [weight.clone() for weight in weights]
+        updates = self.num_updates * count
+        # The first weights are no good: the average forgets them faster.
+        decay = min(self._ema_decay, (1 + updates) / (10 + updates)) ** count
+        for weight, average in zip(weights, averages, strict=True):
+            weight.lerp_(average, decay)
 
     def _learn(self) -> torch.Tensor:
         """Take one step of the optimizer and return its loss."""
@@ -154,7 +179,8 @@ class ReplayDistillation(Distillation):
 
     def save(self) -> dict:
         """Return what a checkpoint holds. The memory is not in it: a resumed run fills it anew before it learns."""
-        return {**super().save(), "distillation": {"steps": self._steps, "updates": self.num_updates}}
+        state = {"steps": self._steps, "updates": self.num_updates, "learned": self._learned}
+        return {**super().save(), "distillation": state}
 
     def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
         """Take a teacher's or a distillation's checkpoint over; see RSL-RL.
@@ -170,6 +196,7 @@ class ReplayDistillation(Distillation):
         if goes_on and "distillation" in loaded_dict:
             self._steps = loaded_dict["distillation"]["steps"]
             self.num_updates = loaded_dict["distillation"]["updates"]
+            self._learned = loaded_dict["distillation"].get("learned")
             self._set_rate(self._first_rate * self._decay(self.num_updates))
         return goes_on
 

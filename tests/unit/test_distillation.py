@@ -126,15 +126,35 @@ def test_labels_are_what_the_arm_can_do():
     assert algorithm.transition.privileged_actions.abs().max() == 1.0
 
 
-@pytest.mark.parametrize("bfloat16", [False, True])
-def test_the_student_learns_what_the_teacher_does(bfloat16):
-    algorithm = _distillation(bfloat16=bfloat16)
+@pytest.mark.parametrize("changes", [{}, {"bfloat16": True}, {"ema_decay": 0.98}])
+def test_the_student_learns_what_the_teacher_does(changes):
+    algorithm = _distillation(**changes)
     losses = _iterate(algorithm, 60)
     assert losses[-1] < 0.2 * losses[1]
     obs = _observations()
     labels = algorithm.teacher(obs).clamp(-1, 1)
     assert (algorithm.student(obs) - labels).pow(2).mean() < 0.2 * labels.var()
     assert {value.dtype for value in algorithm.student.parameters()} == {torch.float32}
+
+
+def test_the_average_of_the_weights_acts_and_is_saved_and_the_optimizer_keeps_its_own():
+    plain, averaged = _distillation(), _distillation(ema_decay=0.9)
+    _iterate(plain, 1)
+    _iterate(averaged, 1)
+    for _ in range(20):
+        before = [weight.detach().clone() for weight in averaged.student.parameters()]
+        _iterate(averaged, 1)
+    count = STEPS * SETTINGS["updates_per_step"]
+    for old, new, learned in zip(before, averaged.student.parameters(), averaged._learned, strict=True):
+        assert torch.allclose(new, learned + 0.9**count * (old - learned), atol=1e-6)
+    assert any(not torch.equal(a, b) for a, b in zip(averaged._learned, averaged.student.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(plain._learned, plain.student.parameters(), strict=True))
+
+    saved = copy.deepcopy(averaged.save())
+    assert torch.equal(saved["student_state_dict"]["mlp.0.weight"], averaged.student.mlp[0].weight)
+    other = _distillation(ema_decay=0.9)
+    other.load(saved, None, strict=True)
+    assert all(torch.equal(a, b) for a, b in zip(other._learned, averaged._learned, strict=True))
 
 
 def test_nothing_is_learned_before_there_is_enough():
