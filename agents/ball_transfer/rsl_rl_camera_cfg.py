@@ -23,7 +23,7 @@ class CameraActorCfg(RslRlCNNModelCfg):
     activation = "elu"
     obs_normalization = True
     cnn_cfg = RslRlCNNModelCfg.CNNCfg(
-        output_channels=[16, 32, 32], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="elu"
+        output_channels=[32, 64, 64], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="relu"
     )
     distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
 

@@ -28,7 +28,7 @@ class ReplayDistillationCfg(RslRlDistillationAlgorithmCfg):
     teacher_steps: int = 150
     final_learning_rate: float = 1.0e-4
     decay_iterations: int = 400
-    bfloat16: bool = False
+    bfloat16: bool | None = None
     ema_decay: float = 0.998
     mirror: str | None = preset(default="alice.learning.symmetry:mirror_left_right", resnet18=None)
     """Features of a picture do not tell those of its mirror image."""

@@ -56,6 +56,12 @@ class Replay:
         return rows.select(*self._groups), rows["labels"]
 
 
+def has_bfloat16(device: str) -> bool:
+    """Return whether a device is a CPU that multiplies in bfloat16."""
+    found = torch.cpu.get_capabilities()
+    return torch.device(device).type == "cpu" and any(found.get(name) for name in ("amx_bf16", "avx512_bf16"))
+
+
 class ReplayDistillation(Distillation):
     """RSL-RL's distillation with a replay memory, a teacher that drives first, and mirrored samples.
 
@@ -71,8 +77,8 @@ class ReplayDistillation(Distillation):
         final_learning_rate: Where the learning rate ends.
         decay_iterations: Iterations in which it gets there, by the same factor in each.
         mirror: Function such as :func:`alice.learning.symmetry.mirror_left_right`, None for none.
-        bfloat16: Whether convolutions and products are learned in 16 bits. On a CPU that has instructions for it (AMX,
-            AVX512-BF16) an update of ReLU convolutions takes two thirds of the time.
+        bfloat16: Whether convolutions and products are learned in 16 bits; None: on a CPU that has instructions for it
+            (AMX, AVX512-BF16), where an update of ReLU convolutions takes two thirds of the time.
         ema_decay: Factor on the moving average of the student's weights for each update. The average acts, is saved and
             goes on to the next stage; 0 for the weights as they are learned.
     """
@@ -88,7 +94,7 @@ class ReplayDistillation(Distillation):
         final_learning_rate: float,
         decay_iterations: int,
         mirror: str | None = None,
-        bfloat16: bool = False,
+        bfloat16: bool | None = None,
         ema_decay: float = 0.0,
         **kwargs,
     ):
@@ -102,7 +108,7 @@ class ReplayDistillation(Distillation):
         self._first_rate, self._final_rate = self.learning_rate, final_learning_rate
         self._decay_iterations = decay_iterations
         self._mirror = resolve_callable(mirror) if mirror else None
-        self._bfloat16 = bfloat16
+        self._bfloat16 = has_bfloat16(self.device) if bfloat16 is None else bfloat16
         self._ema_decay = ema_decay
         self._learned: list[torch.Tensor] | None = None
         """Weights that are being learned, while the student has their average."""

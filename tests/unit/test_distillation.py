@@ -11,7 +11,7 @@ from rsl_rl.models import MLPModel  # noqa: E402
 from rsl_rl.storage import RolloutStorage  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
-from alice.learning.distillation import Replay, ReplayDistillation  # noqa: E402
+from alice.learning.distillation import Replay, ReplayDistillation, has_bfloat16  # noqa: E402
 from alice.learning.ppo import StudentPPO  # noqa: E402
 
 ENVS, STEPS = 8, 4
@@ -31,6 +31,7 @@ SETTINGS = {
     "teacher_steps": 6,
     "final_learning_rate": 1e-4,
     "decay_iterations": 10,
+    "bfloat16": False,
 }
 
 
@@ -135,6 +136,15 @@ def test_the_student_learns_what_the_teacher_does(changes):
     labels = algorithm.teacher(obs).clamp(-1, 1)
     assert (algorithm.student(obs) - labels).pow(2).mean() < 0.2 * labels.var()
     assert {value.dtype for value in algorithm.student.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("instruction", ["amx_bf16", "avx512_bf16", "avx512_f"])
+def test_16_bits_are_chosen_where_the_cpu_multiplies_in_them(monkeypatch, instruction):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, instruction: True})
+    assert has_bfloat16("cpu") == ("bf16" in instruction)
+    assert not has_bfloat16("cuda:0")
+    assert _distillation(bfloat16=None)._bfloat16 == ("bf16" in instruction)
+    assert not _distillation(bfloat16=False)._bfloat16
 
 
 def test_the_average_of_the_weights_acts_and_is_saved_and_the_optimizer_keeps_its_own():
