@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 
@@ -126,6 +127,47 @@ def match_ovphysx_threads_to_cores() -> int | None:
     config.is_matched_to_cores = True
     ovphysx.PhysXConfig = config
     return cores
+
+
+TIMER_SLACK = 10_000_000
+"""By how much Linux may delay the sleeps of ovphysx's service threads [ns]."""
+
+
+def let_ovphysx_service_threads_sleep() -> bool:
+    """Let the service threads that ovphysx starts sleep between two looks for work, on Linux.
+
+    One of ovphysx 0.6.4 (it serves cooked collision shapes, ``carb.ujitsoagent``) looks for work ten thousand times a
+    second for as long as a simulation is open; on a virtual machine with two cores that took a quarter of the speed.
+    ``/physics/cooking/ujitsoCollisionCooking`` does not stop it. Linux may delay the sleeps of a thread by its *timer
+    slack*, and a thread inherits that of the one that starts it: a stage is attached with more of it.
+
+    Returns:
+        Whether ovphysx was changed: False on other systems, without ovphysx, or where it already is.
+    """
+    import ctypes
+    import sys
+
+    try:
+        import ovphysx
+    except ImportError:
+        return False
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform.startswith("linux") else None
+    stock = getattr(ovphysx.PhysX, "attach_ovstage", None)
+    if prctl is None or stock is None or hasattr(stock, "__wrapped__"):
+        return False
+
+    @wraps(stock)
+    def attach(self, *args, **options):
+        set_slack, get_slack = 29, 30  # of linux/prctl.h
+        before = prctl(get_slack, 0, 0, 0, 0)
+        prctl(set_slack, ctypes.c_ulong(TIMER_SLACK), 0, 0, 0)
+        try:
+            return stock(self, *args, **options)
+        finally:
+            prctl(set_slack, ctypes.c_ulong(before), 0, 0, 0)
+
+    ovphysx.PhysX.attach_ovstage = attach
+    return True
 
 
 def tell_mounts_apart(camera) -> bool:

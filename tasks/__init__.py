@@ -9,11 +9,13 @@ if not __name__.startswith("alice."):
 from alice.compat import (
     allow_pinned_arrays_without_cuda,
     let_ovphysx_run_whole_control_steps,
+    let_ovphysx_service_threads_sleep,
     match_ovphysx_threads_to_cores,
 )
 
 allow_pinned_arrays_without_cuda()
 let_ovphysx_run_whole_control_steps()
 match_ovphysx_threads_to_cores()
+let_ovphysx_service_threads_sleep()
 
 from . import ball_transfer  # noqa: E402
