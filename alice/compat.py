@@ -153,7 +153,7 @@ def let_ovphysx_service_threads_sleep() -> bool:
         return False
     prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform.startswith("linux") else None
     stock = getattr(ovphysx.PhysX, "attach_ovstage", None)
-    if prctl is None or stock is None or hasattr(stock, "__wrapped__"):
+    if prctl is None or stock is None or getattr(stock, "lets_threads_sleep", False):
         return False
 
     @wraps(stock)
@@ -166,6 +166,7 @@ def let_ovphysx_service_threads_sleep() -> bool:
         finally:
             prctl(set_slack, ctypes.c_ulong(before), 0, 0, 0)
 
+    attach.lets_threads_sleep = True
     ovphysx.PhysX.attach_ovstage = attach
     return True
 
