@@ -15,7 +15,7 @@ PIXEL = 200
 """Buffers of the renderer and of the camera sensor for each pixel [bytes]."""
 VECTORS = 600
 """Vectors of one sample in a rollout: observations, actions and what PPO keeps with them [bytes]."""
-ACTIVATION = 40
+ACTIVATION = 64
 """What a small CNN keeps for its gradient for each number of a picture [bytes]."""
 HEADROOM = 0.9
 """Share of the free memory that may be used."""
@@ -46,8 +46,8 @@ def require(job: Job) -> None:
 def estimate(job: Job) -> tuple[float, float]:
     """Return what a training needs whatever the number of environments, and for each of them [bytes].
 
-    Measured with 64 and 1,024 environments on the CPU (state task 1.08 and 2.18 GB, camera task 1.14 and 2.78 GB, its
-    distillation with 128 environments 2.74 GB); on the safe side by a tenth to a fifth. CUDA: not measured.
+    Measured on the CPU: state task with 64 and 1,024 environments 1.08 and 2.18 GB, camera task with 128 and 512
+    environments 1.87 and 3.89 GB; on the safe side by a tenth to a fifth. CUDA: not measured.
 
     Args:
         job: Checked command line of a training.
