@@ -32,6 +32,14 @@ BANK_OFF = tuple(
 )
 
 
+SWITCH = 0.75
+"""Share of the iterations after which a variant in two parts is told :attr:`Variant.then`.
+
+After half of 200 iterations the clean policy lifted and did not release yet, and with randomization it never learned
+to: 0 % of 1,024 at the end (seed 1, a48d935).
+"""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to train."""
@@ -40,9 +48,9 @@ class Variant:
     question: str
     """Variants of one question are drawn in one panel."""
     words: tuple[str, ...] = ()
-    """What ``train.py`` is told; from the start, or from half of the iterations on with ``then``."""
+    """What ``train.py`` is told; from the start, or up to :data:`SWITCH` of the iterations with ``then``."""
     then: tuple[str, ...] = ()
-    """What the second half of the training is told; it starts from the first half's policy."""
+    """What the rest of the training is told; it starts from the first part's policy."""
     audits: tuple[str, ...] = ("clean",)
     """Worlds of the audits: ``clean`` and ``domain_rand``."""
 
@@ -75,8 +83,8 @@ class Cell:
         name = f"{self.variant.name}_s{self.seed}"
         if not self.variant.then:
             return [(name, self.variant.words, self.iterations)]
-        half = self.iterations // 2
-        return [(f"{name}_first", self.variant.words, half), (name, self.variant.then, self.iterations)]
+        first = int(SWITCH * self.iterations)
+        return [(f"{name}_first", self.variant.words, first), (name, self.variant.then, self.iterations)]
 
 
 class CommandFailed(RuntimeError):

@@ -14,7 +14,7 @@ from alice.ablation import Cell, Variant
 PLAIN = Cell(Variant("plain", "q"), 1, 10)
 HERE = Path(".")
 SUCCESS_CURVE = ablation.success_curve
-HALVES = Cell(Variant("halves", "q", ("--one",), then=("--two",), audits=("clean", "domain_rand")), 2, 10)
+PARTS = Cell(Variant("parts", "q", ("--one",), then=("--two",), audits=("clean", "domain_rand")), 2, 10)
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def test_what_is_done_stays_done_without_the_logs_but_not_for_a_longer_training(
     assert not ablation.is_done(Cell(PLAIN.variant, 1, 20), HERE)
 
 
-def test_the_second_half_starts_from_the_first(doors):
-    ablation.run([HALVES], HERE, 1, 16, tell=lambda line: None)
+def test_the_second_part_starts_from_the_first(doors):
+    ablation.run([PARTS], HERE, 1, 16, tell=lambda line: None)
     first, second, *audits = (words for _, words in doors)
     assert "--one" in first and "--checkpoint" not in first
-    assert "--two" in second and second[second.index("--checkpoint") + 1].endswith("halves_s2_first/model_4.pt")
-    assert second[second.index("--max_iterations") + 1] == "5"
+    assert "--two" in second and second[second.index("--checkpoint") + 1].endswith("parts_s2_first/model_6.pt")
+    assert second[second.index("--max_iterations") + 1] == "3"
     assert ["--domain_rand" in words for words in audits] == [False, True]
-    assert all("_halves_s2" in words[words.index("--checkpoint") + 1] for words in audits)
+    assert all("_parts_s2" in words[words.index("--checkpoint") + 1] for words in audits)
 
 
 def test_a_begun_run_is_resumed(doors):
@@ -105,15 +105,15 @@ def test_one_failure_does_not_stop_the_others(doors, monkeypatch):
 
     monkeypatch.setattr(ablation, "_call", fail_first)
     said = []
-    assert ablation.run([PLAIN, HALVES], HERE, 2, 16, tell=said.append) == [PLAIN]
+    assert ablation.run([PLAIN, PARTS], HERE, 2, 16, tell=said.append) == [PLAIN]
     assert "plain_s1: train.py left with 1" in said
-    assert ablation.find("halves_s2") is not None
+    assert ablation.find("parts_s2") is not None
 
 
 def test_runs_are_found_by_their_whole_name(doors):
-    ablation.run([HALVES], HERE, 1, 16, tell=lambda line: None)
-    assert ablation.find("halves_s2").name.endswith("_halves_s2")
-    assert ablation.find("s2") is None and ablation.find("halves") is None
+    ablation.run([PARTS], HERE, 1, 16, tell=lambda line: None)
+    assert ablation.find("parts_s2").name.endswith("_parts_s2")
+    assert ablation.find("s2") is None and ablation.find("parts") is None
 
 
 def _log(name: str, rates: dict[int, float]) -> None:
@@ -126,20 +126,20 @@ def _log(name: str, rates: dict[int, float]) -> None:
 
 
 def test_the_table(doors, tmp_path, monkeypatch):
-    cells = [PLAIN, HALVES, Cell(Variant("never_run", "q"), 1, 10)]
+    cells = [PLAIN, PARTS, Cell(Variant("never_run", "q"), 1, 10)]
     ablation.run(cells[:2], HERE, 1, 16, tell=lambda line: None)
     _log("plain_s1", {0: 0.0, 4: 0.89, 9: 0.91})
-    _log("halves_s2_first", {0: 0.0, 4: 0.5})
-    _log("halves_s2", {5: 0.6, 9: 0.7})
+    _log("parts_s2_first", {0: 0.0, 4: 0.5})
+    _log("parts_s2", {5: 0.6, 9: 0.7})
     for cell in cells[:2]:
         ablation.result_file(cell, HERE).unlink()
     monkeypatch.setattr(ablation, "success_curve", SUCCESS_CURVE)
     ablation.run(cells[:2], HERE, 1, 16, tell=lambda line: None)
     results = ablation.collect(cells, HERE)
-    assert list(results) == ["plain_s1", "halves_s2"]
-    assert [steps for steps, _ in results["halves_s2"]["curve"]] == [32, 160, 192, 320]
+    assert list(results) == ["plain_s1", "parts_s2"]
+    assert [steps for steps, _ in results["parts_s2"]["curve"]] == [32, 160, 192, 320]
     ablation.write_csv([result["row"] for result in results.values()], tmp_path / "table.csv")
-    plain, halves = csv.DictReader((tmp_path / "table.csv").open())
-    assert plain["env_steps_to_90"] == "320" and halves["env_steps_to_90"] == ""
+    plain, parts = csv.DictReader((tmp_path / "table.csv").open())
+    assert plain["env_steps_to_90"] == "320" and parts["env_steps_to_90"] == ""
     assert plain["clean_success"] == "0.9" and plain["domain_rand_success"] == ""
-    assert halves["domain_rand_success"] == "0.5" and halves["commit"] == "0123456"
+    assert parts["domain_rand_success"] == "0.5" and parts["commit"] == "0123456"
