@@ -55,6 +55,8 @@ class CameraPPOAlgorithmCfg(RslRlPpoAlgorithmCfg):
     clip_param = 0.2
     critic_warmup: int = 0
     """Updates of the critic alone after a student was loaded."""
+    bfloat16: bool | None = False
+    """Whether convolutions are computed in 16 bits; None: on a CPU that has instructions for it."""
 
 
 @configclass
@@ -72,7 +74,7 @@ class CameraPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     )
     actor = CameraActorPresetsCfg()
     critic = BallTransferPPORunnerCfg().critic
-    algorithm = CameraPPOAlgorithmCfg()
+    algorithm = CameraPPOAlgorithmCfg(bfloat16=None)
 
 
 FINETUNE_NOISE = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.05, std_type="log", std_range=(0.02, 0.05))

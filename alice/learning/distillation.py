@@ -15,6 +15,8 @@ from rsl_rl.storage import RolloutStorage
 from rsl_rl.utils import resolve_callable
 from tensordict import TensorDict
 
+from alice.models.keypoints import has_bfloat16
+
 
 class Replay:
     """The newest samples of a student's observations and its teacher's actions, a ring.
@@ -54,12 +56,6 @@ class Replay:
         """Return ``count`` samples, drawn evenly with replacement: observation groups, (count, …), and actions."""
         rows = self._rows[torch.randint(self.fill, (count,), device=self._rows.device)]
         return rows.select(*self._groups), rows["labels"]
-
-
-def has_bfloat16(device: str) -> bool:
-    """Return whether a device is a CPU that multiplies in bfloat16."""
-    found = torch.cpu.get_capabilities()
-    return torch.device(device).type == "cpu" and any(found.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 class ReplayDistillation(Distillation):

@@ -39,6 +39,8 @@ class KeypointEncoder(torch.nn.Module):
         self.register_buffer("grid", grid, persistent=False)
         self.log_sharpness = torch.nn.Parameter(torch.zeros(channels, 1))
         self.output_dim = 3 * channels
+        self.bfloat16 = False
+        """Whether the convolutions are computed in 16 bits; the points never are."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return points and amounts of all features.
@@ -55,9 +57,20 @@ class KeypointEncoder(torch.nn.Module):
         x = (x - x.mean(dim=(2, 3), keepdim=True)) / 255.0
         x = x / ((x * x).mean(dim=(2, 3), keepdim=True) + self.DARKEST**2).sqrt()
         # Channels last: a fifth less time for the convolutions on a CPU.
-        features = self.cnn(x.contiguous(memory_format=torch.channels_last)).flatten(2)
+        x = x.contiguous(memory_format=torch.channels_last)
+        if self.bfloat16:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                features = self.cnn(x).float().flatten(2)
+        else:
+            features = self.cnn(x).flatten(2)
         weights = torch.softmax(features * self.log_sharpness.exp(), dim=-1)
         return torch.cat(((weights @ self.grid).flatten(1), features.mean(dim=-1)), dim=-1)
+
+
+def has_bfloat16(device: str) -> bool:
+    """Return whether a device is a CPU that multiplies in bfloat16."""
+    found = torch.cpu.get_capabilities()
+    return torch.device(device).type == "cpu" and any(found.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 class KeypointCNNModel(CNNModel):

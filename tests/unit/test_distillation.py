@@ -11,8 +11,9 @@ from rsl_rl.models import MLPModel  # noqa: E402
 from rsl_rl.storage import RolloutStorage  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
-from alice.learning.distillation import Replay, ReplayDistillation, has_bfloat16  # noqa: E402
+from alice.learning.distillation import Replay, ReplayDistillation  # noqa: E402
 from alice.learning.ppo import StudentPPO  # noqa: E402
+from alice.models.keypoints import has_bfloat16  # noqa: E402
 
 ENVS, STEPS = 8, 4
 GROUPS = {"student": ["sight"], "teacher": ["state"], "actor": ["sight"], "critic": ["state"]}

@@ -66,6 +66,17 @@ def test_pictures_look_the_same_in_any_light():
     assert torch.isfinite(encoder(torch.zeros(1, 6, 48, 64))).all(), "a black picture has no deviation"
 
 
+def test_convolutions_in_16_bits_give_nearly_the_same_points():
+    encoder, image = _encoder(), torch.randint(0, 256, (3, 6, 48, 64), dtype=torch.uint8)
+    exact = encoder(image)
+    encoder.bfloat16 = True
+    rounded = encoder(image)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.02 * exact.abs().max()
+    rounded.sum().backward()
+    assert {value.grad.dtype for value in encoder.parameters()} == {torch.float32}
+
+
 def test_the_actor_sees_pictures_and_vectors_and_learns_from_both():
     obs = TensorDict({"vector": torch.randn(4, 5), "image": torch.randint(0, 256, (4, 6, 48, 64)).byte()}, [4])
     actor = KeypointCNNModel(obs, {"actor": ["vector", "image"]}, "actor", 6, cnn_cfg=dict(LAYERS), hidden_dims=[16])

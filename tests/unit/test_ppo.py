@@ -11,8 +11,9 @@ from rsl_rl.models import MLPModel  # noqa: E402
 from rsl_rl.storage import RolloutStorage  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
-from alice.learning.ppo import MirrorPPO  # noqa: E402
+from alice.learning.ppo import MirrorPPO, StudentPPO  # noqa: E402
 from alice.learning.symmetry import mirror_left_right  # noqa: E402
+from alice.models.keypoints import KeypointCNNModel  # noqa: E402
 
 ENVS, STEPS = 8, 6
 
@@ -51,3 +52,24 @@ def test_weights_and_losses_are_those_of_rsl_rl(learned):
     # All samples of these small batches are among those that the logged loss is measured on.
     assert losses == pytest.approx(reference)
     assert losses["symmetry"] > 0.0
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_policy_that_sees_is_as_likely_in_the_update_as_in_the_rollout(bfloat16):
+    """Rounded in one of the two alone, the ratio of the probabilities would not begin at 1."""
+    torch.manual_seed(5)
+    pictures = torch.randint(0, 256, (ENVS, 6, 24, 32), dtype=torch.uint8)
+    obs = TensorDict({"image": pictures, "policy": torch.randn(ENVS, 5)}, batch_size=[ENVS])
+    groups = {"actor": ["policy", "image"], "critic": ["policy"]}
+    layers = {"output_channels": [8], "kernel_size": [5], "stride": [2], "padding": "zeros", "activation": "relu"}
+    noise = {"class_name": "rsl_rl.modules.distribution:GaussianDistribution", "init_std": 0.05}
+    actor = KeypointCNNModel(obs, groups, "actor", 6, hidden_dims=[16], cnn_cfg=layers, distribution_cfg=noise)
+    storage = RolloutStorage("rl", ENVS, STEPS, obs, [6])
+    ppo = StudentPPO(actor, MLPModel(obs, groups, "critic", 1, [16]), storage, bfloat16=bfloat16)
+    with torch.inference_mode():
+        actions = ppo.act(obs)
+    actor(obs, stochastic_output=True)
+    torch.testing.assert_close(
+        actor.get_output_log_prob(actions), ppo.transition.actions_log_prob.view(-1), rtol=0, atol=1e-3
+    )
+    assert {encoder.bfloat16 for encoder in actor.cnns.values()} == {bfloat16}
