@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class StagedCurriculum(ManagerTermBase):
     """Moves through the stages by the success of home episodes, or stays at one.
 
-    It sets reward weights, start shares, the spread of ball and dish, and the share of the domain randomization, and
-    logs ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the randomization.
+    It sets reward weights, start shares (of the kinds whose share in the configuration is not 0), the spread of ball
+    and dish, and the share of the domain randomization, and logs ``Curriculum/stage/…``: the stage's number, its rate,
+    how full its window is, and the randomization.
 
     Args:
         cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: event term of the domain
@@ -44,6 +45,7 @@ class StagedCurriculum(ManagerTermBase):
             self._rewards[name] = env.reward_manager.get_term_cfg(name)
         self._reset = env.event_manager.get_term_cfg("reset_transfer")
         self._area = self._reset.params["area"]
+        self._kinds = {kind for kind, share in self._reset.params["shares"].items() if share > 0}
         active = {name for names in env.event_manager.active_terms.values() for name in names}
         self._ranges = []
         for name, key, nominal in cfg.params["ramped"]:
@@ -95,7 +97,7 @@ class StagedCurriculum(ManagerTermBase):
         stage = self.curriculum.stage
         for name, weight in stage.weights.items():
             self._rewards[name].weight = weight * robot.CONTROL_RATE_HZ
-        self._reset.params["shares"] = dict(stage.starts)
+        self._reset.params["shares"] = {kind: stage.starts[kind] for kind in stage.starts if kind in self._kinds}
         self._reset.params["area"] = shrink(self._area, stage.spread)
         for params, key, whole, nominal in self._ranges:
             params[key] = opened(whole, nominal, stage.randomization)

@@ -40,7 +40,7 @@ class KeypointEncoder(torch.nn.Module):
         self.log_sharpness = torch.nn.Parameter(torch.zeros(channels, 1))
         self.output_dim = 3 * channels
         self.bfloat16 = False
-        """Whether the convolutions are computed in 16 bits; the points never are."""
+        """Whether a training computes the convolutions in 16 bits; the points never are, and no exported file is."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return points and amounts of all features.
@@ -58,7 +58,7 @@ class KeypointEncoder(torch.nn.Module):
         x = x / ((x * x).mean(dim=(2, 3), keepdim=True) + self.DARKEST**2).sqrt()
         # Channels last: a fifth less time for the convolutions on a CPU.
         x = x.contiguous(memory_format=torch.channels_last)
-        if self.bfloat16:
+        if self.bfloat16 and self.training:
             with torch.autocast(x.device.type, torch.bfloat16):
                 features = self.cnn(x).float().flatten(2)
         else:

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice import ablation, curriculum, robot  # noqa: E402
 from alice.mdp.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
 
@@ -51,3 +51,14 @@ def test_the_builder_finds_states_of_every_kind(simulate):
     assert isinstance(bank, StartBank) and len(bank.kind) == 8 * 4 * 7
     for kind in range(1, len(START_KINDS)):
         assert (bank.kind == kind).sum() == 8 * 7
+
+
+def test_kinds_that_are_switched_off_stay_off_in_every_stage(simulate):
+    """The curriculum has shares of its own; an ablation of the start bank once trained with it because of them."""
+    env = simulate(*ablation.BANK_OFF)
+    (term,) = (cfg.func for cfg in env.curriculum_manager._term_cfgs)
+    for stage in curriculum.NAMES:
+        term.load_state_dict({"stage": stage, "window": []})
+        assert env.event_manager.get_term_cfg("reset_transfer").params["shares"].keys() == {"home"}
+        env.reset()
+        assert transfer_state(env).is_home_start.all()

@@ -75,6 +75,7 @@ def test_convolutions_in_16_bits_give_nearly_the_same_points():
     assert 0 < (rounded - exact).abs().max() < 0.02 * exact.abs().max()
     rounded.sum().backward()
     assert {value.grad.dtype for value in encoder.parameters()} == {torch.float32}
+    assert torch.equal(encoder.eval()(image), exact), "what is played or exported is not rounded"
 
 
 def test_the_actor_sees_pictures_and_vectors_and_learns_from_both():
