@@ -24,14 +24,17 @@ def main(argv: list[str]) -> int:
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
     table = usage.require_writable(str(Path(args.output) / "ablation.csv"), "--output")
+    folder = table.parent
     chosen = [variant for variant in ablation.VARIANTS if variant.name in args.variants]
     # Seed by seed, so that whatever is done of it compares all variants.
     cells = [ablation.Cell(variant, seed, args.iterations) for seed in args.seeds for variant in chosen]
-    for cell in cells if args.dry_run else []:
-        begun = "begun" if ablation.find(cell.parts[0][0]) else "missing"
-        print(f"{cell.parts[-1][0]}: {'done' if ablation.is_done(cell, table.parent) else begun}")
-    failed = [] if args.dry_run else ablation.run(cells, table.parent, args.jobs, args.episodes)
-    results = ablation.collect(cells, table.parent)
+    if args.dry_run:
+        for cell in cells:
+            begun = "begun" if ablation.find(cell.parts[0][0]) else "missing"
+            print(f"{cell.parts[-1][0]}: {'done' if ablation.is_done(cell, folder) else begun}")
+        return 0
+    failed = ablation.run(cells, folder, args.jobs, args.episodes)
+    results = ablation.collect(cells, folder)
     if results:
         ablation.write_csv([result["row"] for result in results.values()], table)
         ablation.plot(results, table.with_suffix(".png"))

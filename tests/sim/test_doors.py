@@ -66,6 +66,15 @@ def test_a_file_that_is_no_policy_is_refused(name, kind, door, tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
+def test_a_dry_run_of_an_ablation_lists_its_runs_and_writes_nothing(door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "--variants baseline rent_reward --seeds 1 2 --output . --dry_run"
+    code, out, err = door("ablate", *words.split())
+    assert code == 0 and err == ""
+    assert out.splitlines() == [f"{name}_s{seed}: missing" for seed in (1, 2) for name in ("baseline", "rent_reward")]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """Train for two updates and return the folder that the run was started in."""
