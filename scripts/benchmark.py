@@ -2,13 +2,15 @@
 
 ./isaaclab.sh -p scripts/benchmark.py --task Alice-Ball-Transfer
 ./isaaclab.sh -p scripts/benchmark.py --task Alice-Ball-Transfer --physics ovphysx --envs 256 512 1024 2048
+./isaaclab.sh -p scripts/benchmark.py --task Alice-Ball-Transfer --physics ovphysx --processes 1 2
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 
-from alice import launch, provenance, usage
+from alice import launch, machine, provenance, usage
 
 DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
@@ -19,25 +21,40 @@ def main(argv: list[str]) -> int:
     launch.add_flags(parser)
     parser.add_argument("--physics", nargs="+", default=list(DEFAULT_ENVS), help="physics presets; default: both")
     parser.add_argument("--envs", nargs="+", type=usage.positive, help="numbers of environments")
+    parser.add_argument(
+        "--processes",
+        nargs="+",
+        type=usage.positive,
+        default=[1],
+        metavar="N",
+        help="processes at a time, each with its share of the cores and its own --envs; default 1",
+    )
     parser.add_argument("--seconds", type=usage.positive, default=20, help="time per measurement; default 20")
     parser.add_argument("--json", metavar="FILE", help="where to write all figures")
     args, words = usage.parse(parser, argv)
     target = usage.require_writable(args.json, "--json")
     args.task = args.task or "Alice-Ball-Transfer"
+    if max(args.processes) > (cores := len(machine.cores())):
+        raise usage.UsageError(f"--processes {max(args.processes)}: there are {cores} cores here; give at most {cores}")
     jobs = [launch.prepare(args, [*words, f"physics={name}"], play_mode=False) for name in args.physics]
 
     from alice.evaluation import benchmark, policy
 
     rows = []
     for name, job in zip(args.physics, jobs, strict=True):
-        for count in args.envs or DEFAULT_ENVS.get(name, (512,)):
-            run = copy.deepcopy(job)
-            run.env_cfg.scene.num_envs = count
-            with policy.open_environment(run) as env:
-                timing = benchmark.measure(env.unwrapped, args.seconds)
-            rows.append({"physics": name, **vars(timing)})
+        for count, processes in itertools.product(args.envs or DEFAULT_ENVS.get(name, (512,)), args.processes):
+            if processes > 1:
+                chosen = [*words, f"physics={name}"]
+                timing = benchmark.measure_together(args, chosen, count, args.seconds, processes)
+            else:
+                run = copy.deepcopy(job)
+                run.env_cfg.scene.num_envs = count
+                with policy.open_environment(run) as env:
+                    timing = benchmark.measure(env.unwrapped, args.seconds)
+            rows.append({"physics": name, "processes": processes, **vars(timing)})
             parts = "  ".join(f"{part} {share:.0%}" for part, share in timing.shares.items() if share >= 0.01)
-            print(f"{name:14s} {count:5d} envs {timing.env_steps_per_s:9.0f} env-steps/s   {parts}", flush=True)
+            envs = f"{processes} x {count}" if processes > 1 else count
+            print(f"{name:14s} {envs:>8} envs {timing.env_steps_per_s:9.0f} env-steps/s   {parts}", flush=True)
     best = {name: max(row["env_steps_per_s"] for row in rows if row["physics"] == name) for name in args.physics}
     print("best: " + ", ".join(f"{name} {speed:.0f} env-steps/s" for name, speed in best.items()))
     if len(best) > 1:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import BrokenBarrierError
 from typing import TYPE_CHECKING
 
 import torch
 
+from .. import launch, machine
+from . import policy
+
 if TYPE_CHECKING:
+    import argparse
+
     from isaaclab.envs import ManagerBasedRLEnv
 
 PARTS: tuple[tuple[str, str, str], ...] = (
@@ -28,19 +38,23 @@ PARTS: tuple[tuple[str, str, str], ...] = (
 WARM_UP_STEPS = 10
 """Control steps before the clock starts."""
 
+START_TIMEOUT_S = 600.0
+"""For how long a process waits for the others to be ready [s]."""
+
 
 @dataclass
 class Timing:
     """Result of one measurement."""
 
     num_envs: int
+    """Environments of one process."""
     env_steps_per_s: float
-    """Environment steps (20 Hz control steps times environments) per second of wall time."""
+    """Environment steps (20 Hz control steps times environments) per second of wall time, of all processes."""
     shares: dict[str, float] = field(default_factory=dict)
     """Share of the wall time per part, in [0, 1]."""
 
 
-def measure(env: ManagerBasedRLEnv, seconds: float) -> Timing:
+def measure(env: ManagerBasedRLEnv, seconds: float, ready: Callable[[], object] = lambda: None) -> Timing:
     """Step an environment with uniform random actions, resets included.
 
     Random actions keep every joint moving and often push the hand onto the table, so this is the slow side of what
@@ -49,11 +63,13 @@ def measure(env: ManagerBasedRLEnv, seconds: float) -> Timing:
     Args:
         env: Environment, freshly made.
         seconds: Wall time to measure for, warm-up not included [s].
+        ready: Called after the warm-up, before the clock starts.
     """
     env.reset()
     actions = 2.0 * torch.rand(16, env.num_envs, env.action_manager.total_action_dim, device=env.device) - 1.0
     for step in range(WARM_UP_STEPS):
         env.step(actions[step % 16])
+    ready()
     with _stopwatches(env) as spent:
         _synchronize(env.device)
         began = time.perf_counter()
@@ -66,6 +82,56 @@ def measure(env: ManagerBasedRLEnv, seconds: float) -> Timing:
     shares = {name: value / elapsed for name, value in spent.items()}
     shares["other"] = 1.0 - sum(shares.values())
     return Timing(env.num_envs, steps * env.num_envs / elapsed, shares)
+
+
+def measure_together(
+    args: argparse.Namespace, words: list[str], num_envs: int, seconds: float, processes: int
+) -> Timing:
+    """Measure processes that know nothing of each other, as ``ablate.py --jobs`` trains them, in the same seconds.
+
+    Args:
+        args: Checked flags of :func:`alice.launch.add_flags`.
+        words: The checked ``name=value`` overrides.
+        num_envs: Environments of each process.
+        seconds: Wall time to measure for [s].
+        processes: How many; each is pinned to its share of the cores where the system can do that.
+
+    Returns:
+        The sum of their steps, and the mean of their shares of the time.
+    """
+    cores = machine.cores()
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, initializer=_join, initargs=(barrier,)) as pool:
+        futures = [
+            pool.submit(_measure_alone, args, words, num_envs, seconds, cores[index::processes])
+            for index in range(processes)
+        ]
+        errors = [error for future in futures if (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
+        raise error
+    timings = [future.result() for future in futures]
+    shares = {name: sum(timing.shares[name] for timing in timings) / processes for name in timings[0].shares}
+    return Timing(num_envs, sum(timing.env_steps_per_s for timing in timings), shares)
+
+
+def _join(barrier) -> None:
+    """Let a process of :func:`measure_together` know where all of them wait for each other."""
+    global _barrier
+    _barrier = barrier
+
+
+def _measure_alone(args, words: list[str], num_envs: int, seconds: float, cores: list[int]) -> Timing:
+    try:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cores)  # before the simulator counts them
+        job = launch.prepare(args, words, play_mode=False)
+        job.env_cfg.scene.num_envs = num_envs
+        with policy.open_environment(job) as env:
+            return measure(env.unwrapped, seconds, lambda: _barrier.wait(START_TIMEOUT_S))
+    except BaseException:
+        _barrier.abort()
+        raise
 
 
 @contextmanager

@@ -4,6 +4,7 @@ They run inside this process, by the script's path, so that Isaac Lab is loaded 
 """
 
 import json
+import re
 import runpy
 import shutil
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import outcome, provenance
+from alice import machine, outcome, provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")  # ovphysx keeps one device per process
@@ -73,6 +74,26 @@ def test_a_dry_run_of_an_ablation_lists_its_runs_and_writes_nothing(door, tmp_pa
     assert code == 0 and err == ""
     assert out.splitlines() == [f"{name}_s{seed}: missing" for seed in (1, 2) for name in ("baseline", "rent_reward")]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(len(machine.cores()) < 2, reason="one core")
+def test_two_processes_are_measured_at_once(door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "--physics ovphysx --envs 8 --processes 2 --seconds 2 --json speed.json"
+    code, out, err = door("benchmark", *TASK, *words.split())
+    assert code == 0, err
+    assert re.search(r"^ovphysx +2 x 8 envs +\d+ env-steps/s ", out, re.MULTILINE)
+    (row,) = json.loads(Path("speed.json").read_text())["rows"]
+    assert (row["physics"], row["num_envs"], row["processes"]) == ("ovphysx", 8, 2)
+    assert row["env_steps_per_s"] > 8 * 20, "faster than the real arms would be"
+    assert sum(row["shares"].values()) == pytest.approx(1.0) and row["shares"]["physics"] > 0.2
+
+
+def test_more_processes_than_cores_are_refused(door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = door("benchmark", *TASK, "--processes", "1", "9999", "--json", "speed.json")
+    assert code == 2 and out == "" and list(tmp_path.iterdir()) == []
+    assert len(err.splitlines()) == 1 and "--processes 9999" in err and "give at most" in err
 
 
 @pytest.fixture(scope="module")
