@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .. import launch, machine
-from . import policy
+from alice import launch, machine
+from alice.evaluation import policy
 
 if TYPE_CHECKING:
     import argparse
