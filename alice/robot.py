@@ -166,8 +166,15 @@ GRIPPER_SPEED = 0.067
 JOINTS: tuple[Joint, ...] = (
     _arm_joint("base_joint", "base", "turret", "Z", (0.0, 0.0, 0.045), SERVO_TRAVEL, LX_15D, 1.3, 6),
     _arm_joint(
-        "shoulder_joint", "turret", "upper_arm", "Y", (SHOULDER_OFFSET, 0.0, SHOULDER_HEIGHT - 0.045),
-        math.radians(90), LX_225, 1.7, 5,
+        "shoulder_joint",
+        "turret",
+        "upper_arm",
+        "Y",
+        (SHOULDER_OFFSET, 0.0, SHOULDER_HEIGHT - 0.045),
+        math.radians(90),
+        LX_225,
+        1.7,
+        5,
     ),
     _arm_joint("elbow_joint", "upper_arm", "forearm", "Y", (0.0, 0.0, UPPER_ARM), SERVO_TRAVEL, LX_15D, 0.8, 4),
     _arm_joint("wrist_pitch_joint", "forearm", "wrist", "Y", (0.0, 0.0, FOREARM), SERVO_TRAVEL, LX_15D, 0.55, 3),

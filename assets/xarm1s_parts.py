@@ -66,8 +66,11 @@ def _finger(side: str, sign: int) -> tuple[Part, ...]:
     return (
         Part(link, "plate", plate, (0.0, 0.0, _FINGER_ROOT + _FINGER_BODY / 2), BRASS, "", True, PAD_FRICTION),
         Part(
-            link, "pad", (robot.FINGER_WIDTH, 0.0008, 0.030),
-            (0.0, -sign * robot.FINGER_THICKNESS / 2, robot.FINGER_LENGTH - 0.016), RUBBER,
+            link,
+            "pad",
+            (robot.FINGER_WIDTH, 0.0008, 0.030),
+            (0.0, -sign * robot.FINGER_THICKNESS / 2, robot.FINGER_LENGTH - 0.016),
+            RUBBER,
         ),
         Part(link, "crank", (0.010, 0.004, 0.040), (0.0, sign * 0.004, -0.006), ALUMINIUM),
     )

@@ -20,9 +20,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
         hidden_dims=[256, 128, 64],
         activation="elu",
         obs_normalization=True,
-        distribution_cfg=RslRlMLPModelCfg.GaussianDistributionCfg(
-            init_std=0.6, std_type="log", std_range=(0.05, 1.0)
-        ),
+        distribution_cfg=RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0)),
     )
     critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
     algorithm = RslRlPpoAlgorithmCfg(

@@ -107,9 +107,7 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
             figures = audit.summarize(episodes, env.unwrapped.step_dt)
             chosen[name] = {"checkpoint": winner.path.name, **figures}
     first, *others = runs
-    pairs = [
-        {"first": first, "second": other, **sweep.compare(successes[first], successes[other])} for other in others
-    ]
+    pairs = [{"first": first, "second": other, **sweep.compare(successes[first], successes[other])} for other in others]
     print("\n".join(sweep.lines(candidates, chosen, pairs)))
     content = {**launch.describe(job), "checkpoint": None, "checkpoint_sha256": None}
     content |= {"selection_seed": outcome.SELECTION_SEED, "selection_episodes": args.selection_episodes}

@@ -83,9 +83,10 @@ def test_tensorrt_would_take_it(exported):
 
 def test_the_released_file_is_the_export_of_the_released_policy(job, exported, recorded):
     released, fresh = OnnxPolicy(POLICIES_DIR / f"{job.task}.onnx"), OnnxPolicy(exported.onnx)
-    assert released.contract.checkpoint_sha256 == fresh.contract.checkpoint_sha256 or not np.abs(
-        released(recorded) - fresh(recorded)
-    ).max()
+    assert (
+        released.contract.checkpoint_sha256 == fresh.contract.checkpoint_sha256
+        or not np.abs(released(recorded) - fresh(recorded)).max()
+    )
     with np.load(POLICIES_DIR / f"{job.task}.npz") as file:
         assert np.abs(released(recorded) - file["actions"]).max() < 1e-5
 

@@ -70,9 +70,7 @@ def test_every_stage_of_the_curriculum_finds_starts(bank):
             found = bank.draw(torch.full_like(radius, START_KINDS.index(name), dtype=torch.long), radius, area)
             for place in (found.nest, found.dish):
                 assert all(
-                    low <= value <= high
-                    for row in place.tolist()
-                    for value, (low, high) in zip(row, area, strict=True)
+                    low <= value <= high for row in place.tolist() for value, (low, high) in zip(row, area, strict=True)
                 )
 
 
