@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from alice import checkpoints, provenance, training
+from alice import affinity, checkpoints, provenance, training
 from alice.provenance import ROOT
 
 TASK = "Alice-Ball-Transfer"
@@ -104,7 +104,7 @@ def run(cells: list[Cell], output: Path, jobs: int, episodes: int, tell=print) -
     Returns:
         The cells that failed.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = affinity.cores()
     places: SimpleQueue[list[int]] = SimpleQueue()
     for job in range(jobs):
         places.put(cores[job::jobs] if jobs > 1 else cores)
@@ -169,7 +169,7 @@ def _call(door: str, words: list[str], name: str, cores: list[int], tell) -> Non
     tell(f"{name}: {door} {' '.join(words)}")
     log = checkpoints.LOG_ROOT / EXPERIMENT / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    pin = partial(affinity.pin, cores)
     with log.open("a", encoding="utf-8") as file:
         command = [sys.executable, str(ROOT / "scripts" / door), *words]
         code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=pin, check=False).returncode

@@ -7,6 +7,8 @@ from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 
+from alice import affinity
+
 logger = logging.getLogger(__name__)
 
 
@@ -110,13 +112,11 @@ def match_ovphysx_threads_to_cores() -> int | None:
     Returns:
         The number of threads, or None where nothing was changed.
     """
-    import os
-
     try:
         import ovphysx
     except ImportError:
         return None
-    cores = len(os.sched_getaffinity(0))
+    cores = len(affinity.cores())
     stock = ovphysx.PhysXConfig
     if cores >= 8 or getattr(stock, "is_matched_to_cores", False):
         return None
@@ -213,7 +213,6 @@ def speed_up_rendering_without_cuda() -> int | None:
     Returns:
         The number of threads, or None where nothing was changed: CUDA, another Newton.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     import warp as wp
@@ -226,7 +225,7 @@ def speed_up_rendering_without_cuda() -> int | None:
         return None
     if isinstance(render_context.wp, _SplitLaunches):
         return None
-    cores = len(os.sched_getaffinity(0))
+    cores = len(affinity.cores())
     render_context.wp = _SplitLaunches(wp, 4 * cores, ThreadPoolExecutor(cores))
     return cores
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alice import checkpoints, overrides, provenance, usage
+from alice import affinity, checkpoints, overrides, provenance, usage
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -297,8 +297,7 @@ def learning_threads() -> Iterator[None]:
 
     before = torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(min(MAX_THREADS, cores))
+        torch.set_num_threads(min(MAX_THREADS, len(affinity.cores())))
     try:
         yield
     finally:

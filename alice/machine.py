@@ -30,11 +30,6 @@ class Finding:
     """What was found and, for a problem, what to do."""
 
 
-def cores() -> list[int]:
-    """Return the numbers of the processor cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
 def look(folder: Path, checkpoints_mb: float) -> list[Finding]:
     """Return all findings but that of rendering.
 

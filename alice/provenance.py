@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import __version__
+from alice import __version__, affinity
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("isaaclab", "rsl-rl-lib", "torch", "ovphysx", "newton", "warp-lang")
@@ -83,13 +83,12 @@ def _portable(word: str) -> str:
 
 def hardware(device: str = "cpu") -> dict[str, Any]:
     """Return processor, usable cores and, for a CUDA device, the GPU's name."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = None
     if device.startswith("cuda"):
         import torch
 
         gpu = torch.cuda.get_device_name(device)
-    return {"cpu": _cpu_model(), "cores": cores, "gpu": gpu, "system": platform.system()}
+    return {"cpu": _cpu_model(), "cores": len(affinity.cores()), "gpu": gpu, "system": platform.system()}
 
 
 def _cpu_model() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 
-from alice import launch, machine, provenance, usage
+from alice import affinity, launch, provenance, usage
 
 DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     args, words = usage.parse(parser, argv)
     target = usage.require_writable(args.json, "--json")
     args.task = args.task or "Alice-Ball-Transfer"
-    if max(args.processes) > (cores := len(machine.cores())):
+    if max(args.processes) > (cores := len(affinity.cores())):
         raise usage.UsageError(f"--processes {max(args.processes)}: there are {cores} cores here; give at most {cores}")
     jobs = [launch.prepare(args, [*words, f"physics={name}"], play_mode=False) for name in args.physics]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import launch, machine
+from alice import affinity, launch
 from alice.evaluation import policy
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def measure_together(
     Returns:
         The sum of their steps, and the mean of their shares of the time.
     """
-    cores = machine.cores()
+    cores = affinity.cores()
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, context, initializer=_join, initargs=(barrier,)) as pool:
@@ -108,8 +107,8 @@ def measure_together(
             for index in range(processes)
         ]
         errors = [error for future in futures if (error := future.exception())]
-    for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
-        raise error
+    if errors:  # the others only say that they waited in vain
+        raise min(errors, key=lambda error: isinstance(error, BrokenBarrierError))
     timings = [future.result() for future in futures]
     shares = {name: sum(timing.shares[name] for timing in timings) / processes for name in timings[0].shares}
     return Timing(num_envs, sum(timing.env_steps_per_s for timing in timings), shares)
@@ -123,8 +122,7 @@ def _join(barrier) -> None:
 
 def _measure_alone(args, words: list[str], num_envs: int, seconds: float, cores: list[int]) -> Timing:
     try:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, cores)  # before the simulator counts them
+        affinity.pin(cores)  # before the simulator counts them
         job = launch.prepare(args, words, play_mode=False)
         job.env_cfg.scene.num_envs = num_envs
         with policy.open_environment(job) as env:

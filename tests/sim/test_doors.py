@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import machine, outcome, provenance
+from alice import affinity, outcome, provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")  # ovphysx keeps one device per process
@@ -76,7 +76,7 @@ def test_a_dry_run_of_an_ablation_lists_its_runs_and_writes_nothing(door, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(len(machine.cores()) < 2, reason="one core")
+@pytest.mark.skipif(len(affinity.cores()) < 2, reason="one core")
 def test_two_processes_are_measured_at_once(door, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = "--physics ovphysx --envs 8 --processes 2 --seconds 2 --json speed.json"
