@@ -1,4 +1,4 @@
-"""Marks tests by the folder they lie in and skips those that need a GPU where there is none."""
+"""Marks tests by their folder, leaves out the slow ones and skips those that need a GPU where there is none."""
 
 import functools
 from pathlib import Path
@@ -18,13 +18,22 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that lets the slow tests run too."""
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest applies -m
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test below tests/sim and tests/gpu the marker of that name."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give every test below tests/sim and tests/gpu the marker of that name, and leave out the slow ones."""
     for item in items:
         ring = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
         if ring in ("sim", "gpu"):
             item.add_marker(ring)
+    if not config.getoption("--slow"):
+        left_out = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
