@@ -1,11 +1,15 @@
 """What happened in one episode: stages, success, the ways to fail, and honest intervals.
 
-Standard library only. Everything that speaks of success (reward, termination, metric, audit) uses these names.
+Standard library only: the predicates take numbers as well as NumPy arrays and PyTorch tensors. Everything that speaks
+of success (reward, termination, metric, audit) uses these names.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+from alice.objects import DISH
 
 STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released", "success")
 """Milestones of an episode in their order. Each is counted once it has happened, however briefly."""
@@ -40,14 +44,84 @@ REACHED_DISTANCE = 0.02
 """Tool point to ball centre that counts as reached [m]."""
 LIFTED_HEIGHT = 0.05
 """Height of a pinched ball over its rest that counts as lifted [m]."""
+RAISED_HEIGHT = 0.01
+"""Height of a pinched ball over its rest from which on it can be carried: off the table, over the rim's foot [m]."""
 CARRIED_DISTANCE = 0.03
 """Horizontal distance of a pinched, raised ball to the dish that counts as carried [m]."""
+RELEASED_DISTANCE = 0.03
+"""Tool point to ball centre from which on a ball in the dish counts as released: no finger reaches that far [m]."""
+OVER_DISH_RADIUS = DISH.rim_radius - 0.008
+"""Horizontal distance to the dish within which a ball that is let go falls inside the rim [m]."""
+OVER_DISH_HEIGHT = 0.08
+"""Height over its rest up to which a ball counts as over the dish [m]."""
+IN_DISH_HEIGHT = DISH.floor_thickness + 0.006
+"""Height over its rest on the table up to which a ball lies on the dish's floor [m]."""
 REST_SPEED = 0.06
 """Ball speed below which it is at rest [m/s]."""
 CLEAR_DISTANCE = 0.05
 """Tool point to ball centre from which on the arm is clear [m]."""
+CALM_SPEED = 0.3
+"""Speed that every arm joint stays under while the arm is calm [rad/s]."""
 HOLD_STEPS = 10
 """Consecutive control steps that the whole success condition must hold."""
+
+##
+# Predicates, for numbers and arrays alike
+##
+
+
+def is_over_dish(dish_distance: Any, height: Any) -> Any:
+    """Return whether a ball is inside the rim or up to 8 cm above it, held or falling.
+
+    Args:
+        dish_distance: Horizontal distance of ball and dish centre [m].
+        height: Height of the ball over its rest on the table [m].
+    """
+    return (dish_distance < OVER_DISH_RADIUS) & (height < OVER_DISH_HEIGHT)
+
+
+def is_in_dish(dish_distance: Any, height: Any) -> Any:
+    """Return whether a ball lies on the floor of the dish; the arguments are those of :func:`is_over_dish`."""
+    return (dish_distance < DISH.floor_radius) & (height < IN_DISH_HEIGHT)
+
+
+def is_at_rest(ball_speed: Any) -> Any:
+    """Return whether a ball of this speed [m/s] is at rest."""
+    return ball_speed < REST_SPEED
+
+
+def is_clear(tool_ball_distance: Any) -> Any:
+    """Return whether the arm is clear of the ball, which it has then let go of.
+
+    Args:
+        tool_ball_distance: Tool point to ball centre [m].
+    """
+    return tool_ball_distance > CLEAR_DISTANCE
+
+
+def is_calm(fastest_joint: Any) -> Any:
+    """Return whether an arm stands still enough for a small supply and a light table.
+
+    Args:
+        fastest_joint: Speed of its fastest arm joint, without sign [rad/s].
+    """
+    return fastest_joint < CALM_SPEED
+
+
+def is_settled(is_in_dish: Any, ball_speed: Any, tool_ball_distance: Any) -> Any:
+    """Return whether one control step fulfils the success condition: ball in the dish, at rest, arm clear.
+
+    Args:
+        is_in_dish: :func:`is_in_dish`.
+        ball_speed: Speed of the ball [m/s].
+        tool_ball_distance: Tool point to ball centre [m].
+    """
+    return is_in_dish & is_at_rest(ball_speed) & is_clear(tool_ball_distance)
+
+
+##
+# Episodes
+##
 
 
 def classify(stages: dict[str, bool], in_dish: bool, lost: bool, held: bool) -> str:

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from alice import outcome, robot
+from alice.mdp.books import Last
 from alice.mdp.transfer import transfer_state
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Episodes:
     """Whether the ball was pinched at the end, (E,) bool."""
     lost: torch.Tensor
     """Whether the ball left the reach of the arm, (E,) bool."""
+    calm: torch.Tensor
+    """Whether the arm was calm through the whole rest condition of its success, (E,) bool."""
     length: torch.Tensor
     """Length, (E,) [control steps]."""
     ball_radius: torch.Tensor
@@ -112,7 +115,7 @@ def _round(
     obs, _ = env.reset()
     policy.reset(torch.ones(env.num_envs, dtype=torch.bool, device=env.device))
     state = transfer_state(env.unwrapped)
-    if not state.is_home_start.all():
+    if not state.books.is_home_start.all():
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
     running = torch.arange(env.num_envs, device=env.device) < counted
     peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
@@ -134,7 +137,7 @@ def _round(
         peak_speed = torch.maximum(peak_speed, torch.where(alive, speed, 0.0))
         ended = running & done
         if ended.any():
-            _keep(kept, transfer_state(env.unwrapped), ended)
+            _keep(kept, state.books.last, ended)
             running &= ~done
             bar.update(int(ended.sum()))
     kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius, **start)
@@ -143,10 +146,10 @@ def _round(
     return Episodes(**{name: value[:counted].cpu() for name, value in kept.items()})
 
 
-def _keep(kept: dict[str, torch.Tensor], state: Any, ended: torch.Tensor) -> None:
+def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> None:
     """Copy the results of the environments that have just ended their counted episode."""
-    for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "length"):
-        value = getattr(state, f"last_{name}")
+    for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "calm", "length"):
+        value = getattr(last, name)
         kept.setdefault(name, torch.zeros_like(value))[ended] = value[ended]
 
 

@@ -60,11 +60,11 @@ def ended_episodes(env: ManagerBasedRLEnv, env_ids: list[int]) -> list[Ended]:
         env: Environments.
         env_ids: Those that have just been reset.
     """
-    state = transfer_state(env)
+    last = transfer_state(env).books.last
     found = []
     for index in env_ids:
-        stages = dict(zip(outcome.STAGES, state.last_stages[index].tolist(), strict=True))
-        ends = (bool(flags[index]) for flags in (state.last_in_dish, state.last_lost, state.last_held))
+        stages = dict(zip(outcome.STAGES, last.stages[index].tolist(), strict=True))
+        ends = (bool(flags[index]) for flags in (last.in_dish, last.lost, last.held))
         label = outcome.classify(stages, *ends)
-        found.append(Ended(index, label, float(state.last_length[index]) * env.step_dt))
+        found.append(Ended(index, label, float(last.length[index]) * env.step_dt))
     return found

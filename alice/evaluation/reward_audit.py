@@ -100,7 +100,7 @@ def _play(env: ManagerBasedRLEnv, behaviour: Behaviour, starts: tuple[torch.Tens
     env.reset()
     everyone = torch.arange(env.num_envs, device=env.device)
     place_transfer(env, everyone, *starts, is_home_start=torch.ones_like(everyone, dtype=torch.bool))
-    transfer_state(env).refresh()
+    transfer_state(env).read_start(everyone)
     script = Script(env, behaviour.legs)
     alive = torch.ones(env.num_envs, device=env.device)
     manager = env.reward_manager

@@ -30,7 +30,7 @@ WIDTHS = {
     "is_pinched": 1,
     "is_in_dish": 1,
 }
-"""Columns of a track: name and width. Units are those of :class:`alice.mdp.transfer.Snapshot`."""
+"""Columns of a track: name and width. Units are those of :class:`alice.mdp.reading.Snapshot`."""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Film:
         for index, seen in enumerate(sight(self._env)):
             tiles[index] = _inset(tiles[index], seen)
         self._clean = tiles[0]
-        stages = transfer_state(self._env).stages
+        stages = transfer_state(self._env).books.stages
         self.frames.append(_mosaic([self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]))
         if self.lifted is None and bool(stages[0, outcome.STAGES.index("lifted")]):
             self.lifted = self._clean

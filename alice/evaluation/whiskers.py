@@ -86,7 +86,6 @@ def grow(env: RslRlVecEnvWrapper, policy: torch.nn.Module, track: Track, step: i
         actions = policy(obs, stochastic_output=True) if now >= step else policy(obs)
         obs, _, dones, _ = env.step(actions)
         policy.reset(dones)
-        transfer_state(world)
         alive &= ~dones.bool()
     whole = torch.stack(paths, dim=1).cpu().numpy()
     return Whiskers(step, label, [path[~np.isnan(path[:, 0])] for path in whole if not np.isnan(path[0, 0])])
@@ -107,7 +106,7 @@ def _place(world, everyone: torch.Tensor, track: Track) -> None:
     place_transfer(world, everyone, joints, targets, ball, nest, dish, is_home_start=home)
     world.scene.write_data_to_sim()
     world.sim.forward()
-    transfer_state(world)
+    transfer_state(world).read_start(everyone)
     for sensor in world.scene.sensors.values():
         sensor.reset()
     world.observation_manager.reset()  # the pictures of the reset are of other balls

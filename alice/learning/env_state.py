@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from alice.mdp.transfer import transfer_state
+from alice.mdp.transfer import stored_state, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -41,7 +41,7 @@ def restore(env: ManagerBasedRLEnv, state: dict[str, Any], generators: bool = Tr
     """
     env.common_step_counter = state["common_step_counter"]
     env._sim_step_counter = state["sim_step_counter"]
-    transfer_state(env).load_state_dict(state["transfer"])
+    stored_state(env).load_state_dict(state["transfer"])
     terms = _stateful_terms(env)
     for name in terms.keys() & state["curriculum"].keys():
         terms[name].load_state_dict(state["curriculum"][name])
@@ -58,7 +58,7 @@ def spread_episode_lengths(env: ManagerBasedRLEnv) -> None:
     """
     lengths = torch.randint_like(env.episode_length_buf, high=int(env.max_episode_length))
     env.episode_length_buf[:] = lengths
-    transfer_state(env).leave_out_running_episodes()
+    transfer_state(env).books.leave_out_running_episodes()
 
 
 def _stateful_terms(env: ManagerBasedRLEnv) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class DishCommand(CommandTerm):
     def reset(self, env_ids=None) -> dict[str, float]:
         """Return the stage rates for the log. The dish itself is the reset event's business."""
         super().reset(env_ids)
-        return {f"{stage}_rate": rate for stage, rate in transfer_state(self._env).rates().items()}
+        return {f"{stage}_rate": rate for stage, rate in transfer_state(self._env).books.rates().items()}
 
     def _update_metrics(self) -> None:
         pass

@@ -63,17 +63,17 @@ class StagedCurriculum(ManagerTermBase):
         ramped: tuple[tuple[str, str, float], ...],
     ) -> dict[str, float]:
         """Judge the episodes that have ended since the last call and return the numbers for the log."""
-        state = transfer_state(env)
+        books = transfer_state(env).books
         before = self.curriculum.stage
-        if self.curriculum.add(state.finished_since(self._judged)):
-            state.begin_stage()
+        if self.curriculum.add(books.finished_since(self._judged)):
+            books.begin_stage()
             self._apply()
             print(
                 f"curriculum: {before.name} -> {self.curriculum.stage.name} after"
                 f" {env.common_step_counter * env.num_envs:,} env steps",
                 flush=True,
             )
-        self._judged = state.finished_count
+        self._judged = books.finished_count
         stage = self.curriculum.stage
         return {
             "number": float(self.curriculum.index),
@@ -89,7 +89,7 @@ class StagedCurriculum(ManagerTermBase):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over stage and window and put the stage into effect."""
         self.curriculum.load_state_dict(state)
-        self._judged = transfer_state(self._env).finished_count
+        self._judged = transfer_state(self._env).books.finished_count
         self._apply()
 
     def _apply(self) -> None:

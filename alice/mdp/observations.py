@@ -1,7 +1,7 @@
 """Observation terms. Positions are in the robot's base frame [m]; N is the number of environments.
 
 What concerns the arm comes as its servos report it or, with ``arm="true"``, as it is
-(:class:`alice.mdp.transfer.Arm`); the ball is where it is.
+(:class:`alice.mdp.reading.Arm`); the ball is where it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .transfer import Arm, transfer_state
+from .reading import Arm
+from .transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv

@@ -77,7 +77,7 @@ def is_ball_high(env: ManagerBasedRLEnv, height: float, held: bool) -> torch.Ten
 
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
-    return transfer_state(env).stages[:, -1].float()
+    return transfer_state(env).books.stages[:, -1].float()
 
 
 def is_terminated_term(env: ManagerBasedRLEnv, term_name: str) -> torch.Tensor:

@@ -15,21 +15,21 @@ from alice import robot
 
 @dataclass
 class ServoRanges:
-    """What is drawn for each servo at the start of an episode, or for all of them at every step."""
+    """What is drawn for each servo at the start of an episode: ranges (low, high)."""
 
     delay: tuple[float, float]
     """Time from command to motion, one draw an episode for the whole bus [s]."""
-    jitter: float
-    """Standard deviation of the delay from step to step [s]."""
-    dead_band: float
-    """Smallest change of the command that the servo follows [rad]."""
+    jitter: tuple[float, float]
+    """Standard deviation of the delay from step to step, one draw an episode for the whole bus [s]."""
+    dead_band: tuple[float, float]
+    """Greatest change of the command that the servo does not follow [rad]; it acts in whole counts."""
     backlash: tuple[float, float]
     """Play between motor and link [rad]."""
-    offset: float
-    """Half width of the error of the servo's zero [rad]."""
-    gain: float
-    """Half width of the relative error of the servo's scale."""
-    read_noise: float
+    offset: tuple[float, float]
+    """Error of the servo's zero [rad]."""
+    gain: tuple[float, float]
+    """The servo's scale over the nominal one."""
+    read_noise: tuple[float, float]
     """Standard deviation of a read position [rad]."""
     reads_back: bool = True
     """Whether positions are read at all; if not, the last command stands for them."""
@@ -57,10 +57,10 @@ class ServoModel:
         zeros = torch.zeros(count, servos, device=device)
         self._history = torch.zeros(3, count, servos, device=device)
         """Targets of this control step and the two before, newest first [rad]."""
-        self.delay = torch.zeros(count, 1, device=device)
+        self.delay, self.jitter = zeros[:, :1].clone(), zeros[:, :1].clone()
         self.offset, self.gain, self.backlash = zeros.clone(), zeros + 1.0, zeros.clone()
+        self.dead_band, self.read_noise = zeros.clone(), zeros.clone()
         self._command, self._link = zeros.clone(), zeros.clone()
-        self._share = torch.ones(count, 1, device=device)
 
     def reset(self, env_ids: torch.Tensor, targets: torch.Tensor, share: float | torch.Tensor = 1.0) -> None:
         """Draw new servos and let them stand at their targets.
@@ -70,14 +70,11 @@ class ServoModel:
             targets: Servo targets, (K, S) [rad].
             share: How much of each range is used, a number or (K, 1), in [0, 1]; 0 is an ideal servo.
         """
-        ranges, count, device = self._ranges, len(env_ids), targets.device
-        low, high = ranges.delay
-        self.delay[env_ids] = share * (low + (high - low) * torch.rand(count, 1, device=device))
-        self.offset[env_ids] = share * ranges.offset * _symmetric(targets)
-        self.gain[env_ids] = 1.0 + share * ranges.gain * _symmetric(targets)
-        low, high = ranges.backlash
-        self.backlash[env_ids] = share * (low + (high - low) * torch.rand_like(targets))
-        self._share[env_ids] = torch.as_tensor(share, dtype=targets.dtype, device=device).expand(count, 1)
+        for name in ("delay", "jitter"):
+            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets[:, :1])
+        for name in ("dead_band", "backlash", "offset", "read_noise"):
+            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets)
+        self.gain[env_ids] = 1.0 + share * (_draw(self._ranges.gain, targets) - 1.0)
         self._history[:, env_ids] = targets
         self._command[env_ids] = targets
         self._link[env_ids] = self.gain[env_ids] * targets + self.offset[env_ids]
@@ -95,14 +92,15 @@ class ServoModel:
             Where the links are driven to, (N, S) [rad].
         """
         self._history = torch.cat((targets.unsqueeze(0), self._history[:2]))
-        late = self.delay + self._share * self._ranges.jitter * torch.randn_like(self.delay)
+        late = self.delay + self.jitter * torch.randn_like(self.delay)
         late = (late / self._step).clamp(0.0, 2.0)
         newest, older, oldest = self._history
         recent = torch.lerp(newest, older, late.clamp(max=1.0))
         wanted = torch.lerp(recent, oldest, (late - 1.0).clamp(min=0.0))
         wanted = quantize(wanted)
-        moves = (wanted - self._command).abs() > self._share * self._ranges.dead_band
-        self._command = torch.where(moves, wanted, self._command)
+        change = counts(wanted - self._command)
+        # Whole counts on both sides: between numbers of radians the last bit would decide.
+        self._command = torch.where(change.abs() > whole_counts(self.dead_band), wanted, self._command)
         motor = self.gain * self._command + self.offset
         self._link = play(self._link, motor, self.backlash)
         return self._link
@@ -119,12 +117,22 @@ class ServoModel:
         if not self._ranges.reads_back:
             return self._command.clone()
         seen = (positions - self.offset) / self.gain
-        return quantize(seen + self._share * self._ranges.read_noise * torch.randn_like(seen))
+        return quantize(seen + self.read_noise * torch.randn_like(seen))
+
+
+def counts(angle: torch.Tensor) -> torch.Tensor:
+    """Return angles [rad] in the nearest whole servo counts of 0.24 degrees, same shape."""
+    return (angle * robot.COUNTS_PER_RADIAN).round()
+
+
+def whole_counts(angle: torch.Tensor) -> torch.Tensor:
+    """Return how many whole servo counts fit into angles [rad], same shape; an exact number of them fits."""
+    return (angle * robot.COUNTS_PER_RADIAN + 1e-3).floor()
 
 
 def quantize(angle: torch.Tensor) -> torch.Tensor:
-    """Return angles rounded to whole servo counts of 0.24 degrees, same shape [rad]."""
-    return (angle * robot.COUNTS_PER_RADIAN).round() / robot.COUNTS_PER_RADIAN
+    """Return angles rounded to whole servo counts, same shape [rad]."""
+    return counts(angle) / robot.COUNTS_PER_RADIAN
 
 
 def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
@@ -138,6 +146,7 @@ def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.
     return torch.minimum(torch.maximum(link, motor - width / 2), motor + width / 2)
 
 
-def _symmetric(like: torch.Tensor) -> torch.Tensor:
-    """Return uniform numbers in [-1, 1] of the same shape."""
-    return 2.0 * torch.rand_like(like) - 1.0
+def _draw(span: tuple[float, float], like: torch.Tensor) -> torch.Tensor:
+    """Return uniform numbers between two bounds, in the shape of a tensor."""
+    low, high = span
+    return low + (high - low) * torch.rand_like(like)

@@ -5,19 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from isaaclab.managers import ManagerTermBase
 
-from .transfer import transfer_state
+from .transfer import stored_state, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.managers import TerminationTermCfg
+
+
+class UpdateTransfer(ManagerTermBase):
+    """Ends no episode: the one place that brings the state of the transfer up to date.
+
+    Terminations are the first that Isaac Lab computes after the physics of a control step, so this term comes first of
+    them; and they are the last of the managers to be reset, when events, actions and servos have begun anew.
+    """
+
+    def __init__(self, cfg: TerminationTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._none = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
+
+    def __call__(self, env: ManagerBasedRLEnv) -> torch.Tensor:
+        """Take in the control step that has just passed and return that nothing ends, (N,) bool."""
+        stored_state(env).advance()
+        return self._none
+
+    def reset(self, env_ids: torch.Tensor | slice | None = None) -> None:
+        """Take in the starts of some environments; all for None."""
+        stored_state(self._env).read_start(slice(None) if env_ids is None else env_ids)
 
 
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Whether the ball has rested in the dish, released and the arm clear, for long enough, (N,) bool.
+    """Whether the ball has rested in the dish, the arm clear of it, for long enough, (N,) bool.
 
-    The predicates and the number of steps are in :mod:`alice.outcome` and :class:`alice.mdp.transfer.TransferState`.
+    The predicates and the number of steps are in :mod:`alice.outcome`.
     """
-    return transfer_state(env).stages[:, -1].clone()
+    return transfer_state(env).books.stages[:, -1].clone()
 
 
 def is_ball_lost(env: ManagerBasedRLEnv, min_radius: float, max_radius: float, min_height: float) -> torch.Tensor:

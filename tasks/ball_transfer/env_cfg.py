@@ -217,6 +217,7 @@ class RewardPresetsCfg(PresetCfg):
 class TerminationsCfg:
     """How an episode ends."""
 
+    update = DoneTerm(func=terminations.UpdateTransfer)  # ends nothing, and comes first
     time_out = DoneTerm(func="isaaclab.envs.mdp:time_out", time_out=True)
     success = DoneTerm(func=terminations.transfer_success)
     ball_lost = DoneTerm(
@@ -263,8 +264,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         ``presets=domain_rand``: physics, servos, ball and table as well
         (:mod:`alice.tasks.ball_transfer.randomization_cfg`).
     Success conditions:
-        Ball at rest in the dish, released, gripper clear, for 10 consecutive control steps
-        (:mod:`alice.outcome`, :mod:`alice.mdp.transfer`).
+        Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.outcome`).
     """
 
     scene: BallTransferSceneCfg = BallTransferSceneCfg(num_envs=512, env_spacing=1.2)

@@ -70,13 +70,13 @@ ROWS: dict[str, Row] = {
     "ball_push": Row(-0.05, 0.05, 0.0, "m/s", "guess: a nudged table", when="interval"),
     # Servos
     "servo_delay": Row(0.020, 0.060, 0.0, "s", "presets of other Hiwonder arms; count of the bus traffic"),
-    "servo_jitter": Row(0.0, 0.005, 0.0, "s", "the same preset; a standard deviation", when="step"),
-    "servo_dead_band": Row(0.0, math.radians(0.24), 0.0, "rad", "guess: one count; none is published", when="step"),
+    "servo_jitter": Row(0.005, 0.005, 0.0, "s", "the same preset; a standard deviation", when="step"),
+    "servo_dead_band": Row(0.0, math.radians(0.48), 0.0, "rad", "guess: no count or one; none is published"),
     "servo_backlash": Row(0.0, math.radians(2.0), 0.0, "rad", "comparable bus servos; none is published"),
     "servo_offset": Row(-0.02, 0.02, 0.0, "rad", "after calibration; without it up to 0.14 rad"),
     "servo_gain": Row(0.985, 1.015, 1.0, "of nominal", "spread of 0.24 degrees per count between servos"),
     "servo_read_noise": Row(
-        0.0, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
+        0.005, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
     ),
     # Camera
     "camera_position": Row(-0.004, 0.004, 0.0, "m", "guess: a bracket mounted by hand; each axis", backends=KITLESS),
@@ -113,12 +113,12 @@ ROWS: dict[str, Row] = {
 
 HOBBY_SERVO = ServoRanges(
     delay=ROWS["servo_delay"].span,
-    jitter=ROWS["servo_jitter"].high,
-    dead_band=ROWS["servo_dead_band"].high,
+    jitter=ROWS["servo_jitter"].span,
+    dead_band=ROWS["servo_dead_band"].span,
     backlash=ROWS["servo_backlash"].span,
-    offset=ROWS["servo_offset"].high,
-    gain=ROWS["servo_gain"].high - 1.0,
-    read_noise=ROWS["servo_read_noise"].high,
+    offset=ROWS["servo_offset"].span,
+    gain=ROWS["servo_gain"].span,
+    read_noise=ROWS["servo_read_noise"].span,
 )
 
 IMAGE_ERRORS = ImageErrorRanges(
@@ -130,7 +130,7 @@ IMAGE_ERRORS = ImageErrorRanges(
     noise=ROWS["image_noise"].span,
 )
 
-BALL_RADII = (0.008, 0.010, 0.012, 0.0135, 0.015, 0.0175, 0.020)
+BALL_RADII = (ROWS["ball_radius"].low, 0.010, 0.012, 0.0135, BALL.radius, 0.0175, ROWS["ball_radius"].high)
 """Ball sizes from smallest to largest [m]."""
 BALL_ROLLING = (ROWS["ball_rolling"].low, 1.0, ROWS["ball_rolling"].high)
 """Rolling losses of each size, relative to the nominal one."""

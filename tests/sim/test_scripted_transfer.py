@@ -23,7 +23,7 @@ def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(physics, simulat
     script = Script(env)
     lifted, held, slip = _run(env, script)
     state = transfer_state(env)
-    success = state.stages[:, -1]
+    success = state.books.stages[:, -1]
     held &= slip < 0.003
     report = (
         f"lifted {_share(lifted)}, held {_share(held)}, success {_share(success)}, largest slip"

@@ -40,6 +40,30 @@ def test_states_of_the_bank_stay_as_they_are(words, count, share, simulate):
         assert kept.float().mean() >= share, (kind, kept.float().mean(), moved.max())
 
 
+@pytest.mark.parametrize(("kind", "is_held"), [("above_dish", True), ("in_dish", False)])
+def test_a_start_at_the_dish_counts_as_brought_however_it_is_begun(kind, is_held, simulate):
+    """Letting go pays only what was brought; a training begins nearly all of its episodes by resets inside a step."""
+    env = simulate(num_envs=16)
+    env.event_manager.get_term_cfg("reset_transfer").params["shares"] = {kind: 1.0}
+    state = transfer_state(env)
+    env.reset()
+    at_first = state.books.is_brought & state.now.is_over_dish
+    env.episode_length_buf[:] = int(env.max_episode_length) - 1
+    env.step(torch.zeros(16, 6))
+    assert (env.episode_length_buf == 0).all(), "the step ended all episodes"
+    begun_in_step = state.books.is_brought & state.now.is_over_dish
+    assert at_first.all() and begun_in_step.all()
+    letting_go = torch.zeros(16, 6)
+    letting_go[:, 5] = 1.0
+    earned = torch.zeros(16)
+    for _ in range(8):
+        env.step(letting_go)
+        earned += sum(state.progress[part] for part in ("reach", "grasp", "lift", "transport", "release"))
+    assert (earned >= -1e-4).all(), earned
+    if is_held:
+        assert (earned > 0).float().mean() >= 0.9, earned
+
+
 def test_the_builder_finds_states_of_every_kind(simulate):
     from tqdm import tqdm
 
@@ -61,4 +85,4 @@ def test_kinds_that_are_switched_off_stay_off_in_every_stage(simulate):
         term.load_state_dict({"stage": stage, "window": []})
         assert env.event_manager.get_term_cfg("reset_transfer").params["shares"].keys() == {"home"}
         env.reset()
-        assert transfer_state(env).is_home_start.all()
+        assert transfer_state(env).books.is_home_start.all()

@@ -165,7 +165,7 @@ def test_training_starts_are_of_several_kinds(simulate):
     at_home = []
     for _ in range(6):
         env.reset()
-        at_home += transfer_state(env).is_home_start.tolist()
+        at_home += transfer_state(env).books.is_home_start.tolist()
     assert 0.2 < sum(at_home) / len(at_home) < 0.8
 
 
@@ -179,7 +179,7 @@ def test_play_mode_starts_from_home(simulate):
     home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
     for _ in range(3):
         env.reset()
-        assert transfer_state(env).is_home_start.all()
+        assert transfer_state(env).books.is_home_start.all()
         off = (env.scene["robot"].data.joint_pos.torch - home).abs()
         assert off[:, :5].max() < 0.051 and off[:, 5:].max() < 1e-4
         ball, nest = (env.scene[name].data.root_link_pose_w.torch for name in ("ball", "nest"))

@@ -184,6 +184,16 @@ class FakeEnv:
             self.action_manager.get_term("joints").targets[:, 5:] = torch.as_tensor(gap_target).reshape(-1, 1) / 2
 
     def advance(self) -> None:
-        """Let one control step pass."""
+        """Let one control step pass, as far as the terminations."""
+        from alice.mdp.terminations import UpdateTransfer
+
         self.common_step_counter += 1
         self.episode_length_buf += 1
+        UpdateTransfer(None, self)(self)
+
+    def end_reset(self, env_ids) -> None:
+        """Do what a reset of some environments does after its events."""
+        from alice.mdp.terminations import UpdateTransfer
+
+        UpdateTransfer(None, self).reset(env_ids)
+        self.episode_length_buf[env_ids] = 0

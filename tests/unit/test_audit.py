@@ -9,26 +9,18 @@ torch = pytest.importorskip("torch")
 
 from alice import outcome, robot  # noqa: E402
 from alice.evaluation import audit, report  # noqa: E402
+from alice.mdp.books import Books  # noqa: E402
 
 
 class FakeState:
     """Transfer state of environments of which number i succeeds in its first episode if i is even, in no other."""
 
     def __init__(self, count: int):
-        self.is_home_start = torch.ones(count, dtype=torch.bool)
-        self.last_stages = torch.zeros(count, 6, dtype=torch.bool)
-        self.last_stage_steps = torch.zeros(count, 6, dtype=torch.long)
-        self.last_max_height = torch.zeros(count)
-        self.last_in_dish = torch.zeros(count, dtype=torch.bool)
-        self.last_held = torch.zeros(count, dtype=torch.bool)
-        self.last_lost = torch.zeros(count, dtype=torch.bool)
-        self.last_length = torch.zeros(count, dtype=torch.long)
+        self.books = Books(count, "cpu")
+        self.is_up_to_date = True
         self.ball_radius = torch.where(torch.arange(count) % 4 < 2, 0.008, 0.015)
         self.dish_pos = torch.tensor([0.2, -0.1, 0.0]).repeat(count, 1)
         self.now = FakeSnapshot(count)
-
-    def refresh(self):
-        pass
 
 
 class FakeSnapshot:
@@ -91,10 +83,11 @@ class FakeEnv:
         done = torch.where(self._is_first, self._step == index + 2, self._step == 1)
         state = self.transfer_state
         success = (self._is_first & (index % 2 == 0))[done]
-        state.last_stages[done] = success.unsqueeze(-1).repeat(1, 6)
-        state.last_stage_steps[done] = torch.where(success, self._step[done], 0).unsqueeze(-1)
-        state.last_in_dish[done] = success
-        state.last_length[done] = self._step[done]
+        last = state.books.last
+        last.stages[done] = success.unsqueeze(-1).repeat(1, 6)
+        last.stage_steps[done] = torch.where(success, self._step[done], 0).unsqueeze(-1)
+        last.in_dish[done] = success
+        last.length[done] = self._step[done]
         # While an environment runs its joints stand 0.01 rad from their targets; after a reset far more.
         state.now.true.joint_pos = torch.where((done | ~self._is_first).unsqueeze(-1), 9.0, 0.01).repeat(1, 7)
         self._is_first &= ~done
@@ -144,7 +137,7 @@ def test_the_state_after_a_reset_does_not_count_as_effort():
 
 def test_starts_that_are_not_home_starts_are_refused():
     env = FakeEnv(4)
-    env.transfer_state.is_home_start[2] = False
+    env.transfer_state.books.is_home_start[2] = False
     with pytest.raises(RuntimeError, match="home starts only"):
         audit.run_audit(env, FakePolicy(), 4, 7, show_progress=False)
 

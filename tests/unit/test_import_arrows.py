@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts", "tests")
 MAPPED = ("tasks", "agents", "assets")  # imported as alice.tasks, alice.agents, alice.assets
-FACTS = ("robot", "contract", "curriculum", "outcome")  # standard library, numpy, and each other
+FACTS = ("robot", "objects", "contract", "curriculum", "outcome")  # standard library, numpy, and each other
 SIMULATION = {"isaaclab", "isaaclab_*", "rsl_rl", "gymnasium", "warp", "isaacsim", "omni", "pxr"}
 VERBS = {"mdp", "models", "learning", "evaluation", "export", "deploy"}
 

@@ -176,7 +176,8 @@ def test_another_joint_order_is_refused_with_the_remedy():
 # Through servos
 ##
 
-SERVO = {"jitter": 0.0, "dead_band": 0.0, "backlash": (0.0, 0.0), "offset": 0.0, "gain": 0.0, "read_noise": 0.0}
+NO = (0.0, 0.0)
+SERVO = {"jitter": NO, "dead_band": NO, "backlash": NO, "offset": NO, "gain": (1.0, 1.0), "read_noise": NO}
 
 
 def servo_term(count: int = 2, coupled: bool = True, **ranges) -> JointTargetAction:
@@ -219,7 +220,7 @@ def test_ideal_servos_change_nothing_but_the_last_count(coupled):
 
 
 def test_one_servo_moves_both_fingers_and_reports_their_mean():
-    term = servo_term(offset=0.02)
+    term = servo_term(offset=(-0.02, 0.02))
     assert torch.equal(sent(term)[:, 5], sent(term)[:, 6])
     pushed = term.targets.clone()
     pushed[:, 5] += 0.004

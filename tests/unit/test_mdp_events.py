@@ -122,8 +122,8 @@ def test_what_every_start_has_in_common(kind, make_env, bank):
     assert (nest - dish[:, :2]).norm(dim=-1).min() > 0.0799
     for name in ("ball", "dish", "nest"):
         assert (env.scene[name].data.root_link_pose_w.torch[:, 3:] == torch.tensor([0.0, 0.0, 0.0, 1.0])).all()
-    assert state.is_home_start.all() if kind == "home" else not state.is_home_start.any()
-    assert not state.stages.any()
+    assert state.books.is_home_start.all() if kind == "home" else not state.books.is_home_start.any()
+    assert not state.books.stages.any()
 
 
 def test_home_starts(make_env, bank):
@@ -158,7 +158,7 @@ def test_shares_are_kept(make_env, bank):
     env = make_env(4000)
     torch.manual_seed(8)
     events.reset_transfer(env, None, {"home": 3.0, "in_dish": 1.0}, bank, AREA, 0.08, 0.0, (0.0, 0.0))
-    assert transfer_state(env).is_home_start.float().mean() == pytest.approx(0.75, abs=0.03)
+    assert transfer_state(env).books.is_home_start.float().mean() == pytest.approx(0.75, abs=0.03)
 
 
 @pytest.mark.parametrize("kind", ["home", "in_hand"])

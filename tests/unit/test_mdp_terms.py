@@ -99,10 +99,9 @@ def _play(env, story: list[dict], order: torch.Tensor) -> None:
             state = transfer_state(env)
             dish = torch.tensor([0.2, 0.05, 0.0]).repeat(env.num_envs, 1)
             state.begin_episode(torch.arange(env.num_envs), dish, torch.ones(env.num_envs, dtype=torch.bool))
-            transfer_state(env)
+            env.end_reset(torch.arange(env.num_envs))
         else:
             env.advance()
-            transfer_state(env)
 
 
 @pytest.mark.parametrize(("term", "params", "columns", "limits"), USES)
@@ -137,7 +136,6 @@ def test_what_a_term_returns_is_not_the_buffer_of_the_next_step(term, params, co
     env.action_manager.get_term("joints").targets += 0.5
     env.scene["robot"].data.joint_vel.torch += 1.0
     env.advance()
-    transfer_state(env)
     assert torch.equal(kept, before)
 
 

@@ -1,6 +1,7 @@
 """The servo model: late, coarse, loose and badly zeroed, each by the number that was drawn. No simulator."""
 
 import math
+from dataclasses import fields
 
 import pytest
 
@@ -12,12 +13,12 @@ from alice.mdp.servos import ServoModel, ServoRanges, play, quantize  # noqa: E4
 STEP = 0.05
 IDEAL = {
     "delay": (0.0, 0.0),
-    "jitter": 0.0,
-    "dead_band": 0.0,
+    "jitter": (0.0, 0.0),
+    "dead_band": (0.0, 0.0),
     "backlash": (0.0, 0.0),
-    "offset": 0.0,
-    "gain": 0.0,
-    "read_noise": 0.0,
+    "offset": (0.0, 0.0),
+    "gain": (1.0, 1.0),
+    "read_noise": (0.0, 0.0),
 }
 COUNT = math.radians(240) / 1000
 
@@ -61,9 +62,33 @@ def test_everything_sent_and_read_is_a_whole_count():
 
 
 def test_dead_band_swallows_small_moves_and_lets_their_sum_through():
-    model = servos(dead_band=0.01)
+    model = servos(dead_band=(0.01, 0.01))
     assert model.follow(torch.full((4, 5), 0.009)).abs().max() == 0
     assert model.follow(torch.full((4, 5), 0.02)).min() == pytest.approx(0.02, abs=COUNT)
+
+
+@pytest.mark.parametrize("counts", [1, 2, 7])
+def test_a_dead_band_of_whole_counts_swallows_just_as_many(counts):
+    """All 1,000 positions of a servo: on numbers of radians the last bit decides which of them move."""
+    start = torch.arange(-500.0, 500.0).reshape(-1, 1) * COUNT
+    ranges = {**IDEAL, "dead_band": (counts * math.radians(0.24),) * 2}
+    for change, moves in ((counts, False), (counts + 1, True)):
+        for sign in (-1, 1):
+            model = ServoModel(1000, 1, ServoRanges(**ranges), STEP)
+            model.reset(torch.arange(1000), start)
+            moved = (model.follow(start + sign * change * COUNT) - start).abs() > COUNT / 2
+            assert moved.all() if moves else not moved.any(), (change, sign, int(moved.sum()))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ServoRanges) if field.name != "reads_back"])
+def test_both_bounds_of_a_range_are_drawn_from(name):
+    """A narrow range at either end pins the draw there: no bound is left unread."""
+    low, high = (0.97, 0.98) if name == "gain" else (0.01, 0.02)
+    for bounds in ((low, low), (high, high)):
+        found = getattr(servos(50, **{name: bounds}), name)
+        assert found.min() == pytest.approx(bounds[0]) and found.max() == pytest.approx(bounds[0])
+    found = getattr(servos(500, **{name: (low, high)}), name)
+    assert low <= found.min() < low + 0.001 and high - 0.001 < found.max() <= high
 
 
 def test_play_moves_only_when_it_is_crossed():
@@ -84,7 +109,7 @@ def test_backlash_loses_the_play_at_a_reversal():
 
 
 def test_zero_and_gain_errors_move_the_link_but_not_what_is_read():
-    model = servos(offset=0.02, gain=0.015)
+    model = servos(offset=(-0.02, 0.02), gain=(0.985, 1.015))
     targets = torch.full((4, 5), 1.0)
     link = model.follow(targets)
     assert (link - 1.0).abs().max() > 0.003
@@ -93,7 +118,7 @@ def test_zero_and_gain_errors_move_the_link_but_not_what_is_read():
 
 
 def test_draws_stay_in_their_ranges_and_differ():
-    model = servos(500, delay=(0.02, 0.06), offset=0.02, gain=0.015, backlash=(0.0, 0.035))
+    model = servos(500, delay=(0.02, 0.06), offset=(-0.02, 0.02), gain=(0.985, 1.015), backlash=(0.0, 0.035))
     assert 0.02 <= model.delay.min() < 0.025 and 0.055 < model.delay.max() <= 0.06
     assert -0.02 <= model.offset.min() < -0.018 and 0.018 < model.offset.max() <= 0.02
     assert 0.985 <= model.gain.min() < 0.987 and 1.013 < model.gain.max() <= 1.015
@@ -101,14 +126,15 @@ def test_draws_stay_in_their_ranges_and_differ():
 
 
 def test_a_share_of_zero_is_an_ideal_servo():
-    model = servos(share=0.0, delay=(0.02, 0.06), offset=0.02, gain=0.015, backlash=(0.0, 0.035), read_noise=0.005)
+    bad = {"offset": (-0.02, 0.02), "gain": (0.985, 1.015), "backlash": (0.0, 0.035), "read_noise": (0.005, 0.005)}
+    model = servos(share=0.0, delay=(0.02, 0.06), jitter=(0.005, 0.005), dead_band=(0.01, 0.01), **bad)
     targets = torch.full((4, 5), 0.7)
     assert (model.follow(targets) - 0.7).abs().max() <= COUNT / 2 + 1e-6
     assert (model.read(targets) - 0.7).abs().max() <= COUNT / 2 + 1e-6
 
 
 def test_reset_touches_the_chosen_arms_only():
-    model = servos(offset=0.02, delay=(0.02, 0.06))
+    model = servos(offset=(-0.02, 0.02), delay=(0.02, 0.06))
     ramp(model, 0.1, 3)
     before = model.offset.clone(), model.delay.clone(), model._link.clone()
     model.reset(torch.tensor([1, 3]), torch.full((2, 5), -0.5))
@@ -120,14 +146,14 @@ def test_reset_touches_the_chosen_arms_only():
 
 
 def test_read_noise_has_the_given_size():
-    model = servos(2000, read_noise=0.005)
+    model = servos(2000, read_noise=(0.005, 0.005))
     error = model.read(torch.zeros(2000, 5))
     assert error.std() == pytest.approx(0.005, rel=0.05)
     assert error.mean().abs() < 0.0003
 
 
 def test_without_read_back_the_command_is_all_that_is_known():
-    model = servos(reads_back=False, offset=0.02, read_noise=0.005)
+    model = servos(reads_back=False, offset=(-0.02, 0.02), read_noise=(0.005, 0.005))
     model.follow(torch.full((4, 5), 0.5))
     found = model.read(torch.full((4, 5), 9.0))
     assert (found - 0.5).abs().max() <= COUNT / 2 + 1e-6

@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch")
 
 from alice import geometry, outcome  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
-from alice.mdp.transfer import HISTORY, transfer_state  # noqa: E402
+from alice.mdp.books import HISTORY  # noqa: E402
+from alice.mdp.transfer import transfer_state  # noqa: E402
 
 DISH = (0.20, 0.05, 0.0)
 NEST = (0.20, -0.06, 0.015)
@@ -31,8 +32,7 @@ def _begin(env, is_home_start: bool = True, **scene):
     count = env.num_envs
     home = torch.full((count,), is_home_start)
     transfer_state(env).begin_episode(torch.arange(count), torch.tensor([DISH]).repeat(count, 1), home)
-    env.episode_length_buf[:] = 0
-    transfer_state(env)
+    env.end_reset(torch.arange(count))
     return env
 
 
@@ -44,7 +44,7 @@ def _step(env, **scene):
 
 
 def _stages(env) -> dict[str, bool]:
-    return dict(zip(outcome.STAGES, transfer_state(env).stages[0].tolist(), strict=True))
+    return dict(zip(outcome.STAGES, transfer_state(env).books.stages[0].tolist(), strict=True))
 
 
 def _pay(env, part: str, *scenes) -> list[float]:
@@ -65,7 +65,6 @@ def test_success_comes_with_the_tenth_step_in_a_row(env):
     seen = []
     for _ in range(11):
         _step(env, **SETTLED)
-        transfer_state(env)  # asking twice in a step does not count twice
         seen.append(terminations.transfer_success(env).item())
         assert rewards.transfer_success(env).item() == float(seen[-1])
     assert seen == [False] * 9 + [True] * 2
@@ -76,8 +75,8 @@ def test_an_interruption_starts_the_count_again(env):
         _step(env, **SETTLED)
     _step(env, **SETTLED | {"speed": 0.2})
     for _ in range(9):
-        assert not _step(env, **SETTLED).stages[0, -1]
-    assert _step(env, **SETTLED).stages[0, -1]
+        assert not _step(env, **SETTLED).books.stages[0, -1]
+    assert _step(env, **SETTLED).books.stages[0, -1]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +118,9 @@ def test_milestones_of_a_whole_transfer_come_in_their_order(env):
     assert _stages(env) == dict.fromkeys(outcome.STAGES, True) | {"success": False}
     for _ in range(9):
         state = _step(env, **SETTLED)
-    assert state.stages.all()
-    assert state.stage_steps.tolist() == [[1, 2, 3, 4, 5, 14]]
-    assert state.max_height.item() == pytest.approx(0.06)
+    assert state.books.stages.all()
+    assert state.books.stage_steps.tolist() == [[1, 2, 3, 4, 5, 14]]
+    assert state.books.max_height.item() == pytest.approx(0.06)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_a_milestone_stays(env):
     _step(env, **_held((0.20, -0.06, 0.07)))
     _step(env, **AT_HOME)
     state = _step(env, **_held((0.20, -0.06, 0.07)))
-    assert _stages(env)["lifted"] and state.stage_steps[0, 2].item() == 1
+    assert _stages(env)["lifted"] and state.books.stage_steps[0, 2].item() == 1
 
 
 ##
@@ -225,17 +224,56 @@ def test_a_reset_pays_nothing_and_forgets(make_env):
     env.put(**SETTLED)
     dish = torch.tensor([[0.10, 0.1, 0.0], [0.25, -0.1, 0.0]])
     transfer_state(env).begin_episode(chosen, dish, torch.tensor([False, True]))
-    env.episode_length_buf[chosen] = 0
+    env.end_reset(chosen)
     state = transfer_state(env)
     assert all(value.abs().max() == 0 for value in state.progress.values())
-    assert state.stages[:, 2].tolist() == [False, True, False]
-    assert state.stage_steps[:, 2].tolist() == [0, 1, 0]
-    assert state.max_height.tolist() == pytest.approx([0.0, 0.055, 0.0])
-    assert state.is_home_start.tolist() == [False, True, True]
+    assert state.books.stages[:, 2].tolist() == [False, True, False]
+    assert state.books.stage_steps[:, 2].tolist() == [0, 1, 0]
+    assert state.books.max_height.tolist() == pytest.approx([0.0, 0.055, 0.0])
+    assert state.books.is_home_start.tolist() == [False, True, True]
     torch.testing.assert_close(state.dish_pos, torch.stack((dish[0], torch.tensor(DISH), dish[1])))
     # The books hold the finished episodes of the chosen ones.
-    assert state.last_stages[:, 2].tolist() == [True, False, True]
-    assert state.last_length.tolist() == [1, 0, 1]
+    assert state.books.last.stages[:, 2].tolist() == [True, False, True]
+    assert state.books.last.length.tolist() == [1, 0, 1]
+
+
+def test_a_reset_inside_a_step_credits_a_ball_that_begins_at_the_dish(make_env):
+    env = _begin(make_env(3))
+    _step(env, **AT_HOME)
+    env.put(**_held((0.20, 0.05, 0.04)))
+    chosen = torch.tensor([0, 2])
+    transfer_state(env).begin_episode(chosen, torch.tensor([DISH]).repeat(2, 1), torch.zeros(2, dtype=torch.bool))
+    assert env.episode_length_buf[chosen].tolist() == [1, 1], "Isaac Lab sets it to zero at the very end of a reset"
+    env.end_reset(chosen)
+    assert transfer_state(env).books.is_brought.tolist() == [True, False, True]
+
+
+def test_asking_changes_nothing(make_env):
+    env = _begin(make_env(2))
+    before = _step(env, **SETTLED)
+    kept = before.now, before.progress, before.books.stages.clone()
+    env.put(**_held(NEST))  # the world moves on, the control step does not
+    state = transfer_state(env)
+    state.books.rates()
+    assert state.now is kept[0] and state.progress is kept[1] and torch.equal(state.books.stages, kept[2])
+
+
+def test_asking_before_the_control_step_was_taken_in_is_an_error(env):
+    env.common_step_counter += 1
+    with pytest.raises(RuntimeError, match="UpdateTransfer must be the first of the task's termination terms"):
+        terminations.transfer_success(env)
+
+
+def test_success_is_calm_if_the_arm_stood_still_through_the_whole_rest_condition(make_env):
+    env = _begin(make_env(3))
+    for step in range(10):
+        env.scene["robot"].data.joint_vel.torch[:, 2] = torch.tensor([0.0, -0.4, 0.4 if step == 5 else 0.2])
+        _step(env, **SETTLED)
+    env.scene["robot"].data.joint_vel.torch[:, 5] = 1.0  # a finger is no arm joint
+    _begin(env)
+    last = transfer_state(env).books.last
+    assert last.stages[:, -1].tolist() == [True, True, True]
+    assert last.calm.tolist() == [True, False, False]
 
 
 def test_the_hold_count_does_not_survive_a_reset(env):
@@ -243,21 +281,21 @@ def test_the_hold_count_does_not_survive_a_reset(env):
         _step(env, **SETTLED)
     _begin(env, **SETTLED)
     for _ in range(9):
-        assert not _step(env, **SETTLED).stages[0, -1]
-    assert _step(env, **SETTLED).stages[0, -1]
+        assert not _step(env, **SETTLED).books.stages[0, -1]
+    assert _step(env, **SETTLED).books.stages[0, -1]
 
 
 def test_rates_count_finished_home_starts_only(env):
-    assert transfer_state(env).rates() == {}
+    assert transfer_state(env).books.rates() == {}
     _step(env, **_held(NEST))
     _begin(env, is_home_start=False)
-    assert transfer_state(env).rates()["pinched"] == 1.0
+    assert transfer_state(env).books.rates()["pinched"] == 1.0
     _step(env, **AT_HOME)
     _begin(env)  # the episode that ends here did not begin at home
-    assert transfer_state(env).rates()["pinched"] == 1.0
+    assert transfer_state(env).books.rates()["pinched"] == 1.0
     _step(env, **AT_HOME)
     _begin(env)
-    rates = transfer_state(env).rates()
+    rates = transfer_state(env).books.rates()
     assert list(rates) == list(outcome.STAGES) and rates["pinched"] == 0.5 and rates["success"] == 0.0
 
 
@@ -267,7 +305,7 @@ def test_old_episodes_leave_the_rates(env):
         _begin(env)
         _step(env, **AT_HOME)
     _begin(env)
-    assert transfer_state(env).rates()["pinched"] == 0.0
+    assert transfer_state(env).books.rates()["pinched"] == 0.0
 
 
 ##
@@ -307,5 +345,6 @@ def test_reported_speed_is_the_difference_of_two_reports_and_zero_after_a_reset(
     speed = transfer_state(env).now.measured.joint_vel
     assert speed[:, 1] == pytest.approx(0.05 * 20) and speed[:, 0].abs().max() == 0
     state.begin_episode(torch.tensor([1]), torch.zeros(1, 3), torch.ones(1, dtype=torch.bool))
+    env.end_reset(torch.tensor([1]))
     speed = transfer_state(env).now.measured.joint_vel
     assert speed[0, 1] == pytest.approx(0.05 * 20) and speed[1].abs().max() == 0
