@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from alice import outcome, robot
+from alice.evaluation import intervals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ def funnel(figures: dict[str, Any]) -> Figure:
     names = list(rates)[::-1]
     values = np.array([rates[name] for name in names])
     count = figures["episodes"]
-    bounds = np.array([outcome.wilson_interval(round(value * count), count) for value in values])
+    bounds = np.array([intervals.wilson(round(value * count), count) for value in values])
     errors = np.clip(np.stack((values - bounds[:, 0], bounds[:, 1] - values)), 0.0, None)
     axis.barh(names, values, xerr=errors, color=PLAIN, error_kw={"linewidth": 1})
     for row, value in enumerate(values):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from alice import checkpoints, outcome, provenance
-from alice.evaluation import audit
+from alice.evaluation import audit, intervals
 from alice.usage import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def runs_of(names: Sequence[str], seed: int) -> dict[str, Path]:
         if folder.resolve() in [other.resolve() for other in found.values()]:
             raise UsageError(f"--checkpoints {name!r} is given twice; give each run once")
         found[folder.name if folder.name not in found else str(folder)] = folder
-    if seed == outcome.SELECTION_SEED:
+    if seed == outcome.SELECTION_SEED:  # 777 chose designs, which is no reason not to compare on it
         raise UsageError(f"--seed {seed} is the seed that checkpoints are chosen with; give another one")
     return found
 
@@ -103,17 +101,16 @@ def compare(first: torch.Tensor, second: torch.Tensor) -> dict[str, Any]:
         ``difference`` of the rates (second minus first) with its 95 % interval, the number of starts that only one of
         them managed, and the two-sided ``p_value`` of the exact McNemar test.
     """
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    count, apart = len(first), only_first + only_second
-    difference = (only_second - only_first) / count
-    spread = 1.959964 * math.sqrt(max(apart - (only_second - only_first) ** 2 / count, 0.0)) / count
+    low, high = intervals.paired_difference(both, only_first, only_second, neither)
     return {
-        "difference": difference,
-        "low": difference - spread,
-        "high": difference + spread,
+        "difference": (only_second - only_first) / len(first),
+        "low": low,
+        "high": high,
         "only_first": only_first,
         "only_second": only_second,
-        "p_value": float(binomtest(only_second, apart).pvalue) if apart else 1.0,
+        "p_value": intervals.mcnemar(only_first, only_second),
     }
 
 
@@ -122,18 +119,18 @@ def lines(candidates: Sequence[Candidate], chosen: dict[str, dict[str, Any]], pa
 
     Args:
         candidates: All checkpoints.
-        chosen: For each run ``checkpoint`` and ``success`` of its best one in the audit.
+        chosen: For each run ``checkpoint`` and ``headlines`` of its best one in the audit.
         pairs: Comparisons of the runs with the first, with ``first`` and ``second`` naming them.
     """
     for item in candidates:
         mark = "  <- best" if chosen[item.run]["checkpoint"] == item.path.name else ""
         yield f"{item.run}  {item.iteration:6d}  {item.rate:7.2%}  ({item.low:.2%} to {item.high:.2%}){mark}"
     for name, result in chosen.items():
-        success = result["success"]
-        yield (
-            f"audit of {name}/{result['checkpoint']}: {success['rate']:.2%}"
-            f" ({success['low']:.2%} to {success['high']:.2%})"
+        figures = ", ".join(
+            f"{what.replace('_', ' ')} {figure['rate']:.2%} ({figure['low']:.2%} to {figure['high']:.2%})"
+            for what, figure in result["headlines"].items()
         )
+        yield f"audit of {name}/{result['checkpoint']}: {figures}"
     for pair in pairs:
         yield (
             f"{pair['second']} minus {pair['first']} on equal starts: {100 * pair['difference']:+.2f} points"
