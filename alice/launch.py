@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, overrides, provenance, usage
+from alice import affinity, checkpoints, overrides, provenance, seeds, usage
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -56,7 +56,9 @@ class Job:
         return self.weights.get("iter", -1) + 1
 
     def set_seed(self, seed: int) -> None:
-        """Set the seed of agent and environment."""
+        """Set the seed of agent and environment; raise :class:`UsageError` if no generator takes it."""
+        if not (isinstance(seed, int) and 0 <= seed < seeds.SIMULATOR_LIMIT):
+            raise UsageError(f"seed {seed!r} is no whole number from 0 to {seeds.SIMULATOR_LIMIT - 1}; give another")
         self.agent_cfg.seed = self.env_cfg.seed = seed
 
 

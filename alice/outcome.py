@@ -1,4 +1,4 @@
-"""What happened in one episode: stages, success, the ways to fail, and honest intervals.
+"""What happened in one episode: stages, success and the ways to fail.
 
 Standard library only: the predicates take numbers as well as NumPy arrays and PyTorch tensors. Everything that speaks
 of success (reward, termination, metric, audit) uses these names.
@@ -6,13 +6,22 @@ of success (reward, termination, metric, audit) uses these names.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from alice.objects import DISH
 
 STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released", "success")
 """Milestones of an episode in their order. Each is counted once it has happened, however briefly."""
+
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "success": ("success",),
+    "carried_success": ("pinched", "carried", "success"),
+}
+"""The figures that a policy is judged by, and the milestones that an episode must have for each.
+
+A ball that was thrown into the dish is a success; it is no carried success, because it was not pinched and off the
+table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that.
+"""
 
 OUTCOMES: tuple[str, ...] = (
     "success",
@@ -33,6 +42,8 @@ PROBE_LIMIT = 0.05
 
 SELECTION_SEED = 30260
 """Seed of the starts that checkpoints are chosen on: never those of an audit."""
+SELECTION_SEEDS = {SELECTION_SEED: "checkpoints", 777: "designs"}
+"""Seeds whose starts have chosen something, and what. No figure of theirs is that of a release: it flatters."""
 
 PINCH_DISTANCE = 0.014
 """Tool point to ball centre within which a ball can be pinched [m]."""
@@ -149,26 +160,3 @@ def classify(stages: dict[str, bool], in_dish: bool, lost: bool, held: bool) -> 
         if not stages[stage]:
             return f"never_{stage}"
     return "missed_dish" if stages["carried"] else "dropped_in_transport"
-
-
-def wilson_interval(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a success rate.
-
-    Args:
-        successes: Number of successes.
-        episodes: Number of episodes, at least 1.
-        z: Normal quantile; the default gives 95 %.
-
-    Returns:
-        Lower and upper bound in [0, 1].
-
-    Raises:
-        ValueError: If the counts make no sense.
-    """
-    if episodes < 1 or not 0 <= successes <= episodes:
-        raise ValueError(f"successes={successes}, episodes={episodes}: need 0 <= successes <= episodes, episodes >= 1")
-    rate = successes / episodes
-    centre = rate + z * z / (2 * episodes)
-    spread = z * math.sqrt(rate * (1 - rate) / episodes + z * z / (4 * episodes * episodes))
-    scale = 1 + z * z / episodes
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

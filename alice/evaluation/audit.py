@@ -2,7 +2,8 @@
 
 It counts the first episode of each environment after a full reset, from home starts alone, with the deterministic
 policy, in as many rounds as the number of episodes takes. Counting first episodes keeps quick ones from being counted
-more often than slow ones.
+more often than slow ones. How episode k begins, and in what world, follows from the audit's seed and k alone
+(:mod:`alice.evaluation.draws`): two policies with the same seed meet the same starts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from alice import outcome, robot
+from alice.evaluation import draws, intervals
 from alice.mdp.books import Last
 from alice.mdp.transfer import transfer_state
 
@@ -28,8 +30,6 @@ MAX_ENVS = 1024
 """Most environments of one round, unless the user asks for more."""
 DEFAULT_SEED = 20260
 """Seed of audits; training uses small numbers, so that no start is drawn twice."""
-ROUND_SEEDS = 1000
-"""Seeds of rounds for each seed of an audit."""
 
 
 @dataclass
@@ -70,15 +70,20 @@ class Episodes:
         return Episodes(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
 
-def envs_for(episodes: int, num_envs: int | None) -> int:
-    """Return how many environments to simulate: rounds of equal size, at most :data:`MAX_ENVS` unless asked for.
+def envs_for(episodes: int, num_envs: int | None, kinds: int = 1) -> int:
+    """Return how many environments to simulate: rounds of equal size, each a whole number of blocks.
+
+    A round has about :data:`MAX_ENVS` of them at most, unless the user asks for more.
 
     Args:
         episodes: Number of episodes.
         num_envs: What the user asked for.
+        kinds: Kinds of ball, see :func:`alice.evaluation.draws.kind_count`.
     """
+    size = draws.block_size(kinds)
     rounds = math.ceil(episodes / min(num_envs or MAX_ENVS, episodes))
-    return min(num_envs, episodes) if num_envs else math.ceil(episodes / rounds)
+    wanted = min(num_envs, episodes) if num_envs else math.ceil(episodes / rounds)
+    return size * math.ceil(wanted / size)
 
 
 def run_audit(
@@ -89,35 +94,42 @@ def run_audit(
     show_progress: bool,
     tracks: Tracks | None = None,
 ) -> Episodes:
-    """Play ``episodes`` counted episodes. Two policies with the same seed meet the same starts.
+    """Play ``episodes`` counted episodes and return them in the order of their numbers.
 
     Args:
-        env: Environment in play mode.
+        env: Environment in play mode; :func:`envs_for` says how many.
         policy: Network from observation groups to actions.
         episodes: How many to count.
-        seed: Seed of the first round; the next ones follow it.
+        seed: Any whole number of at least 0.
         show_progress: Whether to draw a bar on standard error.
         tracks: Takes the path of every counted episode; None keeps none.
+
+    Raises:
+        ValueError: If the environments are no whole number of blocks.
     """
+    size = draws.block_size(draws.kind_count(env.unwrapped.cfg))
+    if env.num_envs % size:
+        raise ValueError(f"num_envs={env.num_envs}: an audit needs a multiple of {size}, see audit.envs_for")
+    order = draws.seats(draws.kinds_of(env.unwrapped))
     parts = []
     with tqdm(total=episodes, unit="episode", disable=not show_progress) as bar, torch.inference_mode():
-        while (missing := episodes - sum(len(part.length) for part in parts)) > 0:
-            # A new seed for each round: what the last one drew from the generators depends on the policy.
-            env.unwrapped.seed(ROUND_SEEDS * seed + len(parts))
-            parts.append(_round(env, policy, min(missing, env.num_envs), bar, tracks))
+        for first in range(0, episodes, env.num_envs):
+            draws.deal(env.unwrapped, seed, first, order)
+            parts.append(_round(env, policy, order[: episodes - first], bar, tracks))
     return Episodes.concatenate(parts)
 
 
 def _round(
-    env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: int, bar: tqdm, tracks: Tracks | None
+    env: RslRlVecEnvWrapper, policy: torch.nn.Module, counted: torch.Tensor, bar: tqdm, tracks: Tracks | None
 ) -> Episodes:
-    """Play the first episode of the first ``counted`` environments after a full reset."""
-    obs, _ = env.reset()
+    """Play the first episode of the environments ``counted``, (K,) long; all have just been reset."""
+    obs = env.get_observations()
     policy.reset(torch.ones(env.num_envs, dtype=torch.bool, device=env.device))
     state = transfer_state(env.unwrapped)
     if not state.books.is_home_start.all():
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
-    running = torch.arange(env.num_envs, device=env.device) < counted
+    running = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
+    running[counted] = True
     peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
     effort, speed = torch.zeros_like(peak_effort), torch.zeros_like(peak_speed)
     start = {"ball_start": state.now.ball_pos[:, :2].clone(), "dish": state.dish_pos[:, :2].clone()}
@@ -142,8 +154,8 @@ def _round(
             bar.update(int(ended.sum()))
     kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius, **start)
     if tracks is not None:
-        tracks.finish(kept["length"][:counted])
-    return Episodes(**{name: value[:counted].cpu() for name, value in kept.items()})
+        tracks.finish(kept["length"], counted)
+    return Episodes(**{name: value[counted].cpu() for name, value in kept.items()})
 
 
 def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> None:
@@ -179,6 +191,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     return {
         "episodes": count,
         "success": rate(success),
+        "headlines": {name: rate(values) for name, values in headlines(episodes).items()},
         "stages": dict(zip(outcome.STAGES, episodes.stages.float().mean(dim=0).tolist(), strict=True)),
         "outcomes": _outcomes(episodes),
         "ball_radii": _by_radius(episodes),
@@ -203,6 +216,17 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
     }
 
 
+def headlines(episodes: Episodes) -> dict[str, torch.Tensor]:
+    """Return whether each episode counts for each of the figures that a policy is judged by, (E,) bool each.
+
+    In this order they are told everywhere, from the easiest to the hardest. ``success`` asks where the ball rests and
+    not how it came there: one that was thrown counts. ``carried_success`` wants it pinched, and held over the table
+    near the dish, as well.
+    """
+    happened = dict(zip(outcome.STAGES, episodes.stages.unbind(dim=-1), strict=True))
+    return {name: torch.stack([happened[stage] for stage in needs]).all(0) for name, needs in outcome.HEADLINES.items()}
+
+
 def classify(episodes: Episodes) -> list[str]:
     """Return the outcome of each episode, one of :data:`alice.outcome.OUTCOMES`."""
     ends = torch.stack((episodes.in_dish, episodes.lost, episodes.held), dim=-1).tolist()
@@ -219,7 +243,7 @@ def _outcomes(episodes: Episodes) -> dict[str, dict[str, float]]:
 
 def rate(success: torch.Tensor) -> dict[str, float]:
     """Return the rate of successes, (E,) bool, and its 95 % interval."""
-    low, high = outcome.wilson_interval(int(success.sum()), len(success))
+    low, high = intervals.wilson(int(success.sum()), len(success))
     return {"rate": float(success.float().mean()), "low": low, "high": high}
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+SEED_NOTES = {
+    "release": " (the release seed of this policy)",
+    "selection": " (a selection seed: not a release figure)",
+}
+"""What the table says of a seed, by ``seed_kind``."""
+
 
 def table(report: dict[str, Any]) -> str:
     """Return a report as aligned lines.
@@ -11,11 +17,15 @@ def table(report: dict[str, Any]) -> str:
     Args:
         report: Content of the JSON file that ``scripts/evaluate.py`` writes.
     """
-    success = report["success"]
+    audit = "{episodes} home starts, seed {seed}{note}, {physics} on {device}"
     rows = [
         ("policy", f"{report['checkpoint']} on {report['task']}"),
-        ("audit", "{episodes} home starts, seed {seed}, {physics} on {device}".format(**report)),
-        ("success", f"{success['rate']:7.2%}   95 % interval {success['low']:.2%} to {success['high']:.2%}"),
+        ("audit", audit.format(note=SEED_NOTES.get(report["seed_kind"], ""), **report)),
+        *_draws(report["draws"]),
+    ]
+    rows += [
+        (name.replace("_", " "), f"{figure['rate']:7.2%}   95 % interval {figure['low']:.2%} to {figure['high']:.2%}")
+        for name, figure in report["headlines"].items()
     ]
     rows += [(f"  {stage}", f"{rate:7.2%}") for stage, rate in report["stages"].items() if stage != "success"]
     rows += [
@@ -37,3 +47,14 @@ def table(report: dict[str, Any]) -> str:
     rows.append(("took", f"{report['wall_time_s']:.0f} s, {report['num_envs']} environments at a time"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _draws(draws: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the row of how many different worlds are behind an audit; none where starts alone differ."""
+    if draws["ball_kinds"] == 1 and not draws["friction_values"]:
+        return []
+    said = [f"{draws['starts']} starts, masses and servos", f"{draws['ball_kinds']} kinds of ball in turn"]
+    sizes = sorted({size for size in draws["friction_values"].values() if size})
+    said += [f"each friction one of {size} values" for size in sizes]
+    said += ["frictions of their own"] if None in draws["friction_values"].values() else []
+    return [("draws", ", ".join(said))]

@@ -95,16 +95,17 @@ class Tracks:
         columns += [now.true.tool_pos, now.ball_pos, *(value.float().unsqueeze(-1) for value in scalars)]
         self._steps.append(torch.cat(columns, dim=-1).cpu())
 
-    def finish(self, lengths: torch.Tensor) -> None:
+    def finish(self, lengths: torch.Tensor, counted: torch.Tensor) -> None:
         """End a round.
 
         Args:
-            lengths: Length of the first episode of the environments that count, (K,) [control steps].
+            lengths: Length of the first episode of each environment, (N,) [control steps].
+            counted: Environments that count, in the order of their episodes, (K,) long.
         """
         values = torch.stack(self._steps, dim=1)
-        for index, length in enumerate(lengths.tolist()):
+        for index in counted.tolist():
             nest, dish, radius = (place[index] for place in self._places)
-            self._finished.append(Track(values[index, :length].clone(), nest, dish, float(radius)))
+            self._finished.append(Track(values[index, : lengths[index]].clone(), nest, dish, float(radius)))
         self._steps = []
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import torch
 import warp as wp
+from isaaclab.envs.mdp import randomize_rigid_body_material
 from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
@@ -16,7 +18,7 @@ from .start_bank import SQUEEZE, START_KINDS, StartBank
 from .transfer import transfer_state
 
 if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.envs import ManagerBasedEnv, ManagerBasedRLEnv
     from isaaclab.managers import EventTermCfg, SceneEntityCfg
 
 
@@ -155,6 +157,20 @@ def randomize_effort_limits(
     nominal = torch.tensor([joint.effort_limit for joint in robot.JOINTS], device=env.device)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
+
+
+class randomize_friction(randomize_rigid_body_material):
+    """Isaac Lab's ``randomize_rigid_body_material`` with a set of materials that is the same in every run.
+
+    PhysX takes a limited number of materials, so Isaac Lab draws a set of them when the term is made and deals these
+    out. Drawn from the run's own generator the set would differ with the number of environments; which material an
+    environment gets is drawn when the term is called.
+    """
+
+    def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(zlib.crc32(cfg.params["asset_cfg"].name.encode()))
+            super().__init__(cfg, env)
 
 
 class randomize_camera_mount(ManagerTermBase):

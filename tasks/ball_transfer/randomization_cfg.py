@@ -155,7 +155,7 @@ BALLS_CFG = replace(
 
 
 def _friction(row: str, asset_cfg: SceneEntityCfg) -> EventTerm:
-    """Return the term of a friction row. Isaac Lab draws a set of materials once, so these rows have no ramp."""
+    """Return the term of a friction row. It deals out a fixed set of materials, so these rows have no ramp."""
     params = {
         "asset_cfg": asset_cfg,
         "static_friction_range": ROWS[row].span,
@@ -164,7 +164,7 @@ def _friction(row: str, asset_cfg: SceneEntityCfg) -> EventTerm:
         "num_buckets": 64,
         "make_consistent": True,
     }
-    return EventTerm(func="isaaclab.envs.mdp:randomize_rigid_body_material", mode="startup", params=params)
+    return EventTerm(func="alice.mdp.events:randomize_friction", mode="startup", params=params)
 
 
 def _per_episode(func: str, asset: str, **params) -> EventTerm:
