@@ -162,6 +162,8 @@ class Contract:
     """Name of the network's output, float32, shape (1, 6)."""
     action: Action = Action()
     arm: Arm = Arm()
+    release_seed: str | None = None
+    """Seed that the policy is audited on when it is released, decimal digits (:func:`alice.seeds.of_release`)."""
     base_frame: str = "on the table under the yaw axis: x forward, y left, z up"
     quaternions: str = "none; where one is needed it is (x, y, z, w)"
     schema: int = SCHEMA
@@ -188,6 +190,7 @@ def from_json(text: str) -> Contract:
     if schema != SCHEMA:
         raise ContractError(f"contract of schema {schema!r}, this version reads {SCHEMA}; export the policy again")
     try:
+        data.setdefault("release_seed", None)  # files exported before there was one
         data["inputs"] = tuple(_build_input(item) for item in data["inputs"])
         data["action"], data["arm"] = _build(Action, data["action"]), _build(Arm, data["arm"])
         return _build(Contract, data)

@@ -46,13 +46,27 @@ def git_state(root: Path) -> tuple[str | None, bool | None]:
         root: Folder of the checkout. An installed package may lie in someone else's repository, so it counts only if
             it is the top of the repository itself.
     """
+    changed = changes(root)
+    return (None, None) if changed is None else (_git(root, "rev-parse", "HEAD"), bool(changed))
+
+
+def changes(root: Path) -> list[str] | None:
+    """Return the files of a checkout that differ from its commit, None outside of a checkout.
+
+    Those in ``docs`` are left out: no figure depends on them, and an audit writes there itself.
+
+    Args:
+        root: Folder of the checkout, see :func:`git_state`.
+    """
     try:
         top = _git(root, "rev-parse", "--show-toplevel")
         if Path(top).resolve() != root.resolve():
-            return None, None
-        return _git(root, "rev-parse", "HEAD"), bool(_git(root, "status", "--porcelain"))
+            return None
+        _git(root, "rev-parse", "HEAD")
+        status = _git(root, "status", "--porcelain", "--", ".", ":(exclude)docs")
     except (OSError, subprocess.SubprocessError):
-        return None, None
+        return None
+    return [line.split(maxsplit=1)[1] for line in status.splitlines()]
 
 
 def _git(root: Path, *words: str) -> str:

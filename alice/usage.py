@@ -77,6 +77,11 @@ def seed(text: str) -> int:
     return _whole(text, 0)
 
 
+def audit_seed(text: str) -> int | str:
+    """Return a whole number of at least 0 or the word ``release``, as a ``type=`` of argparse."""
+    return text if text == "release" else _whole(text, 0)
+
+
 def _whole(text: str, least: int) -> int:
     try:
         value = int(text)

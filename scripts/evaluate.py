@@ -1,6 +1,7 @@
 """Audit a policy: success, stages and outcomes over home starts, as a table, as JSON and as a page with pictures.
 
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --episodes 4096 --seed 20261
+./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --episodes 4096 --seed release
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --report logs/report
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint exported/Alice-Ball-Transfer.onnx
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer-Camera --checkpoint released --probe blank
@@ -9,14 +10,21 @@
 
 from __future__ import annotations
 
-from alice import launch, usage
-from alice.outcome import PROBES
+from alice import launch, seeds, usage
+from alice.outcome import PROBES, SELECTION_SEEDS
+
+SEED_HELP = (
+    "seed of the audit, any whole number; equal seeds, equal episodes; 'release' is the policy's own, which needs a"
+    " clean work tree and leaves a line in docs/releases.md. Not for the figure of a release, since they have chosen"
+    f" designs and checkpoints: {', '.join(map(str, sorted(SELECTION_SEEDS)))}"
+)
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, run the audit, print the table and write what was asked for."""
-    parser = usage.DoorParser(prog="evaluate.py", description="Audit a policy.")
+    parser = usage.DoorParser(prog="evaluate.py", description="Audit a policy.", conflict_handler="resolve")
     launch.add_flags(parser)
+    parser.add_argument("--seed", type=usage.audit_seed, metavar="N", help=SEED_HELP)
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="episodes to count; default 1024")
     parser.add_argument("--json", metavar="FILE", help="where to write all figures")
     parser.add_argument("--record", metavar="FILE", help="where to write 1,000 of the policy's inputs (.npz)")
@@ -35,7 +43,11 @@ def main(argv: list[str]) -> int:
     if args.probe and args.checkpoints:
         raise usage.UsageError("--checkpoints chooses by plain success; probe the chosen one with --checkpoint")
     args.checkpoint = args.checkpoint or (args.checkpoints and args.checkpoints[0])
+    if args.seed == seeds.RELEASE and args.checkpoints:
+        raise usage.UsageError("--seed release is the seed of one policy; audit the chosen one with --checkpoint")
+    seed, args.seed = args.seed, None  # any whole number; the simulator's own is made from it
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=not args.checkpoints)
+    args.seed = seed
 
     from alice.evaluation import evaluate  # loads PyTorch, so it comes after all that can go wrong at once
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 import time
 
-from alice import launch, outcome, provenance
-from alice.evaluation import audit, policy, probes, report
+from alice import launch, openings, outcome, provenance, seeds
+from alice.evaluation import audit, draws, policy, probes, report
 from alice.evaluation.tracks import Tracks
 from alice.export import recordings
 from alice.launch import Job
@@ -26,6 +26,8 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
     if args.probe:
         probes.refuse(job)
     seed = _settle(job, args)
+    known = {**launch.describe(job), "seed": seeds.in_json(seed), "seed_kind": _kind(args.seed), "probe": args.probe}
+    line = openings.begin(sys.argv, known) if args.seed == seeds.RELEASE else None
     began = time.monotonic()
     progress = sys.stderr.isatty()
     paths = Tracks() if args.report else None
@@ -36,9 +38,12 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         episodes = audit.run_audit(env, recorder or network, args.episodes, seed, progress, paths)
         step_dt = env.unwrapped.step_dt
         figures = audit.summarize(episodes, step_dt)
-        content = {**launch.describe(job), "probe": args.probe, **figures}
+        content = {**known, "physics": launch.physics_name(job.env_cfg)}
+        content |= {"draws": draws.counts(env.unwrapped, args.episodes), **figures}
         content["wall_time_s"] = round(time.monotonic() - began, 1)
         intent = _whiskers(env, network, episodes, paths) if args.report else []
+    if line:
+        openings.finish(line, content)
     print(report.table(content))
     if recorder:
         recordings.save(recorder.rows(recordings.COUNT), args.record)
@@ -90,10 +95,8 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     """
     from alice.evaluation import sweep
 
-    seed = audit.DEFAULT_SEED if args.seed is None else args.seed
-    runs = sweep.runs_of(args.checkpoints, seed)
-    _settle(job, args)
-    job.env_cfg.scene.num_envs = audit.envs_for(args.selection_episodes, args.num_envs)
+    runs = sweep.runs_of(args.checkpoints, audit.DEFAULT_SEED if args.seed is None else args.seed)
+    seed = _settle(job, args, args.selection_episodes)
     progress = sys.stderr.isatty()
     chosen, successes = {}, {}
     with policy.open_environment(job) as env:
@@ -109,7 +112,8 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     first, *others = runs
     pairs = [{"first": first, "second": other, **sweep.compare(successes[first], successes[other])} for other in others]
     print("\n".join(sweep.lines(candidates, chosen, pairs)))
-    content = {**launch.describe(job), "checkpoint": None, "checkpoint_sha256": None}
+    content = {**launch.describe(job), "checkpoint": None, "checkpoint_sha256": None, "seed": seeds.in_json(seed)}
+    content["seed_kind"] = _kind(seed)
     content |= {"selection_seed": outcome.SELECTION_SEED, "selection_episodes": args.selection_episodes}
     content |= {"best": chosen, "pairs": pairs}
     if args.report:
@@ -121,9 +125,31 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     return 0
 
 
-def _settle(job: Job, args: argparse.Namespace) -> int:
-    """Set seed and number of environments and return the seed."""
+def _settle(job: Job, args: argparse.Namespace, episodes: int | None = None) -> int:
+    """Set the simulator's seed and the number of environments and return the seed of the audit.
+
+    Args:
+        job: Checked command line; changed in place.
+        args: Its flags.
+        episodes: How many an environment is made for; those of the audit for None.
+    """
     seed = audit.DEFAULT_SEED if args.seed is None else args.seed
-    job.set_seed(seed)
-    job.env_cfg.scene.num_envs = audit.envs_for(args.episodes, args.num_envs)
+    if seed == seeds.RELEASE:
+        openings.require_clean()
+        seed = openings.seed_of(job)
+    job.set_seed(seeds.for_simulator(seed))
+    wanted = episodes or args.episodes
+    kinds = draws.kind_count(job.env_cfg)
+    count = job.env_cfg.scene.num_envs = audit.envs_for(wanted, args.num_envs, kinds)
+    if args.num_envs and count != min(args.num_envs, wanted):
+        size = draws.block_size(kinds)
+        why = f"as many of each of {kinds} kinds of ball" if kinds > 1 else "episodes are drawn in blocks of that size"
+        print(f"alice: note: {count} environments, a multiple of {size}: {why}", file=sys.stderr)
     return seed
+
+
+def _kind(seed: int | str | None) -> str:
+    """Return what a seed is for: ``release``, ``selection`` or ``audit``."""
+    if seed == seeds.RELEASE:
+        return "release"
+    return "selection" if seed in outcome.SELECTION_SEEDS else "audit"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from alice import __version__, checkpoints, contract, launch, provenance
+from alice import __version__, checkpoints, contract, launch, provenance, seeds
 from alice.contract import TERMS, Contract, ImageInput, VectorInput
 from alice.launch import Job
 from alice.usage import UsageError
@@ -67,6 +67,7 @@ def contract_of(job: Job) -> Contract:
         version=__version__,
         commit=provenance.git_state(provenance.ROOT)[0],
         checkpoint_sha256=provenance.sha256(job.checkpoint),
+        release_seed=str(seeds.of_release(checkpoints.policy_weights(job.weights))),
         inputs=inputs,
         goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
     )

@@ -22,8 +22,12 @@ def _repository(folder):
 def test_a_checkout_has_a_commit_and_knows_when_it_is_dirty(tmp_path):
     commit = _repository(tmp_path)
     assert provenance.git_state(tmp_path) == (commit, False)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "releases.md").touch()  # an audit writes there, and no figure depends on it
+    assert provenance.git_state(tmp_path) == (commit, False)
     (tmp_path / "new.py").touch()
     assert provenance.git_state(tmp_path) == (commit, True)
+    assert provenance.changes(tmp_path) == ["new.py"]
 
 
 def test_outside_of_a_checkout_there_is_no_commit(tmp_path):
