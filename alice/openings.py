@@ -59,13 +59,13 @@ def require_clean() -> None:
         )
 
 
-def begin(words: list[str], content: dict[str, Any], page: Path = PAGE) -> str | None:
+def begin(words: list[str], content: dict[str, Any], page: Path) -> str | None:
     """Write the line of an audit that is about to begin, unless the same was opened before.
 
     Args:
         words: Script and arguments.
         content: What ``evaluate.py --json`` will write, as far as it is known.
-        page: The page.
+        page: The page, :data:`PAGE`.
 
     Returns:
         The line; None if this is a repetition, or there is no page because this is no checkout.
@@ -87,24 +87,24 @@ def begin(words: list[str], content: dict[str, Any], page: Path = PAGE) -> str |
     return line
 
 
-def finish(line: str, content: dict[str, Any], page: Path = PAGE) -> None:
+def finish(line: str, content: dict[str, Any], page: Path) -> None:
     """Put the figures into the line of an audit that has ended.
 
     Args:
         line: What :func:`begin` returned.
         content: What ``evaluate.py --json`` writes.
-        page: The page.
+        page: The page, :data:`PAGE`.
     """
     text = page.read_text(encoding="utf-8")
     _rewrite(page, text.replace(line, line.replace(UNFINISHED, _figure(content))))
 
 
-def has(content: dict[str, Any], page: Path = PAGE) -> bool:
+def has(content: dict[str, Any], page: Path) -> bool:
     """Return whether the page has the line of an audit.
 
     Args:
         content: JSON of the audit.
-        page: The page.
+        page: The page, :data:`PAGE`.
     """
     lines = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
     policy, seed = content["checkpoint_sha256"][:12], str(content["seed"])

@@ -110,7 +110,7 @@ def _audit_of(job: Job, path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is an audit on seed {figures.get('seed')}, not on that of this release; {again}")
     if figures.get("dirty") is not False:
         raise UsageError(f"{path} is of a work tree that differs from its commit; commit, then {again}")
-    if not openings.has(figures):
+    if not openings.has(figures, openings.PAGE):
         raise UsageError(f"{path} has no line in docs/{openings.PAGE.name}; {again} in this checkout, which writes it")
     return figures
 

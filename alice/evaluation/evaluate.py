@@ -27,7 +27,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         probes.refuse(job)
     seed = _settle(job, args)
     known = {**launch.describe(job), "seed": seeds.in_json(seed), "seed_kind": _kind(args.seed), "probe": args.probe}
-    line = openings.begin(sys.argv, known) if args.seed == seeds.RELEASE else None
+    line = openings.begin(sys.argv, known, openings.PAGE) if args.seed == seeds.RELEASE else None
     began = time.monotonic()
     progress = sys.stderr.isatty()
     paths = Tracks() if args.report else None
@@ -43,7 +43,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         content["wall_time_s"] = round(time.monotonic() - began, 1)
         intent = _whiskers(env, network, episodes, paths) if args.report else []
     if line:
-        openings.finish(line, content)
+        openings.finish(line, content, openings.PAGE)
     print(report.table(content))
     if recorder:
         recordings.save(recorder.rows(recordings.COUNT), args.record)
