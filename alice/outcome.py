@@ -16,8 +16,9 @@ STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released"
 HEADLINES: dict[str, tuple[str, ...]] = {
     "success": ("success",),
     "carried_success": ("pinched", "carried", "success"),
+    "calm_success": ("success", "calm"),
 }
-"""The figures that a policy is judged by, and the milestones that an episode must have for each.
+"""The figures that a policy is judged by, and what an episode must have for each: milestones, or a calm arm at its end.
 
 A ball that was thrown into the dish is a success; it is no carried success, because it was not pinched and off the
 table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that.

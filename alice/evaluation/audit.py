@@ -219,11 +219,10 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
 def headlines(episodes: Episodes) -> dict[str, torch.Tensor]:
     """Return whether each episode counts for each of the figures that a policy is judged by, (E,) bool each.
 
-    In this order they are told everywhere, from the easiest to the hardest. ``success`` asks where the ball rests and
-    not how it came there: one that was thrown counts. ``carried_success`` wants it pinched, and held over the table
-    near the dish, as well.
+    ``success`` asks where the ball rests and not how it came there: one that was thrown counts. ``carried_success``
+    wants it pinched, and held over the table near the dish, as well; ``calm_success`` an arm that stands still.
     """
-    happened = dict(zip(outcome.STAGES, episodes.stages.unbind(dim=-1), strict=True))
+    happened = dict(zip(outcome.STAGES, episodes.stages.unbind(dim=-1), strict=True)) | {"calm": episodes.calm}
     return {name: torch.stack([happened[stage] for stage in needs]).all(0) for name, needs in outcome.HEADLINES.items()}
 
 

@@ -70,7 +70,7 @@ def deal(env: ManagerBasedRLEnv, seed: int, first: int, order: torch.Tensor) -> 
             if "startup" in env.event_manager.available_modes:
                 env.event_manager.apply("startup", env_ids=block.int())
             env._reset_idx(block.int())
-            # Between the draws of a reset the servos are read, with noise for all environments: draw these again.
+            # Whatever draws in the midst of a reset for all environments (a reading's noise) must not shift these.
             for purpose, manager in ((PICTURES, env.observation_manager), (EVENTS, env.event_manager)):
                 seeds.sow(seed, purpose, (first + offset) // size)
                 manager.reset(block.int())

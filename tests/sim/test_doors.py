@@ -128,7 +128,7 @@ def test_the_audit_of_a_training_is_complete_and_adds_up(run_folder, door, monke
     assert code == 0, err
     assert "16 home starts, seed 20261, ovphysx on" in out
     content = json.loads(Path("audit.json").read_text())
-    assert content["episodes"] == 16 and content["seed"] == 20261 and content["num_envs"] == 12
+    assert content["episodes"] == 16 and content["seed"] == 20261 and content["num_envs"] == 16
     assert set(content["success"]) == {"rate", "low", "high"}
     assert list(content["stages"]) == list(outcome.STAGES)
     assert content["stages"]["success"] == content["success"]["rate"]

@@ -1,4 +1,4 @@
-"""A release: its seed is the same in checkpoint, export and record, its audit leaves a line, its files can be renewed."""
+"""A release: one seed in checkpoint, export and record, a line for its audit, files that can be renewed."""
 
 import json
 import shutil
