@@ -41,7 +41,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         intent = _whiskers(env, network, episodes, paths) if args.report else []
     print(report.table(content))
     if recorder:
-        recordings.save(recorder.rows(recordings.COUNT), args.record)
+        recordings.save(recorder.rows(recordings.COUNT), args.record, recorder.inputs)
         print(f"inputs written to {args.record}")
     if args.json:
         provenance.write_json(args.json, content)
