@@ -44,8 +44,8 @@ RUNTIMES = {
         "    raise RuntimeError('[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Failed to load model with error: '\n"
         "        '/onnxruntime_src/core/graph/model.cc:149 ' + 'x' * 300 +\n"
         "        ' Unsupported model IR version: 10, max supported IR version: 9')",
-        r"onnxruntime 1\.16\.3 is too old for Alice-Ball-Transfer\.onnx \(Unsupported model IR version: 10, max supported"
-        r" IR version: 9\); install 1\.18 or later",
+        r"onnxruntime 1\.16\.3 is too old for Alice-Ball-Transfer\.onnx \(Unsupported model IR version: 10, max"
+        r" supported IR version: 9\); install 1\.18 or later",
     ),
 }
 
@@ -88,7 +88,7 @@ def test_a_damaged_file_is_not_called_a_matter_of_the_version(tmp_path):
     (tmp_path / "half.onnx").write_bytes(ONNX.read_bytes()[:1000])
     with pytest.raises(PolicyError, match=r"half\.onnx is damaged or no ONNX file .*; export it again"):
         OnnxPolicy(tmp_path / "half.onnx")
-    with pytest.raises(PolicyError, match="is a folder; give the .onnx file in it"):
+    with pytest.raises(PolicyError, match=r"is a folder; give the \.onnx file in it"):
         OnnxPolicy(tmp_path)
 
 
