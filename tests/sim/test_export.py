@@ -252,7 +252,7 @@ def test_speeds_are_those_of_the_rate_that_is_simulated(simulate):
     now = transfer_state(env).now.measured
     torch.testing.assert_close(now.joint_vel, 24.0 * (now.joint_pos - before), rtol=1e-4, atol=1e-5)
     assert now.joint_vel.abs().max() > 0.1
-    with pytest.raises(UsageError, match="arm.control_rate_hz is 20 in the contract and 24 in the simulation"):
+    with pytest.raises(UsageError, match=r"arm\.control_rate_hz is 20 in the contract and 24 in the simulation"):
         deployed.DeployedPolicy(env, POLICIES_DIR / f"{TASK}.onnx")
 
 
