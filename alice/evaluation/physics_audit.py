@@ -205,7 +205,7 @@ def _swing(bench: Bench, results: Results) -> None:
         change = float(bench.energy()[0]) - start
         points.append((step * bench.dt, change))
         kinetic = _speed_energy(bench)
-        lowest = np.fmax(lowest, kinetic)
+        lowest = np.maximum(lowest, kinetic)
     bench.gains(1.0)
     changes = np.array(points)[:, 1] / lowest
     worst, gained = float(np.max(np.abs(changes))), float(np.max(changes))  # a NaN stays one, and fails
