@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alice import launch, usage
+from alice.deploy import runtime
 
 
 def main(argv: list[str]) -> int:
@@ -19,6 +20,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--dynamic_batch", action="store_true", help="take any number of rows; TensorRT wants one")
     args, words = usage.parse(parser, argv)
     folder = usage.require_folder(args.output, "--output")
+    try:
+        runtime.onnxruntime()  # the export is checked with it
+    except runtime.PolicyError as error:
+        raise usage.UsageError(str(error)) from error
     args.device = "cpu"
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True)
 

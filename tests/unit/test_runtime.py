@@ -130,6 +130,13 @@ def test_the_doors_tell_an_old_runtime_in_one_line(words, stand_in):
     assert is_one_line(door(name, flag, ONNX, path=path), "is too old for Alice-Ball-Transfer.onnx")
 
 
+def test_an_export_asks_for_the_runtime_first(stand_in, tmp_path):
+    path = stand_in(RUNTIMES["another NumPy"][0])
+    words = ("--task", "Alice-Ball-Transfer", "--checkpoint", "released", "--output", tmp_path / "new")
+    assert is_one_line(door("export_onnx.py", *words, path=path), "onnxruntime was built for another NumPy")
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.fixture
 def unprivileged() -> list[str]:
     """Return what a command must begin with to be stopped by permissions."""
@@ -151,6 +158,9 @@ def test_what_may_not_be_read_or_written_is_one_line(unprivileged, tmp_path):
     assert is_one_line(door("build_engine.py", "--onnx", secret, **run), "'secret.onnx' cannot be read: Permission")
     done = door("build_engine.py", "--onnx", ONNX, "--output", shut, "--dry_run", **run)
     assert is_one_line(done, "does not exist or cannot be written")
+    for folder in (shut, shut / "new"):
+        done = door("export_onnx.py", "--checkpoint", "released", "--output", folder, **run)
+        assert is_one_line(done, "does not exist or cannot be written")
     assert not list(shut.iterdir())
 
 
