@@ -69,7 +69,7 @@ class DeployedPolicy:
         fresh = _array(self._env.episode_length_buf == 0)
         self._controller.begin(fresh, targets[fresh])
         off = np.abs(self._controller.targets - targets).max()
-        if off > AGREEMENT:
+        if not off <= AGREEMENT:
             raise RuntimeError(f"robot code and simulator disagree about the joint targets by {off:.2g} rad or m")
         sees = self._item is not None
         try:
