@@ -8,9 +8,13 @@ import numpy as np
 
 from alice import robot
 
-MARGIN = 73 / robot.COUNTS_PER_RADIAN
-"""How far outside of its limits a joint may be reported [rad of its servo], 0.31: servos are mounted up to 32 counts
-off, and one was seen to report 41 counts more than it can turn."""
+OVERRUN = 41
+"""How far beyond its travel a bus servo was seen to report itself [counts]."""
+MARGIN = (32 + OVERRUN) / robot.COUNTS_PER_RADIAN
+"""How far outside of its limits an arm joint may be reported [rad], 0.31: arms were seen with servos 32 counts off."""
+FINGER_MARGIN = (200 + OVERRUN) / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN
+"""The same for a finger [m], 0.025: arms were seen with their pads together at 500 and at 700 counts. It has to be this
+wide for the simulator, too, where a blow against the table pushes one finger 8 mm beyond its stop."""
 FURTHEST = 1.0
 """Largest coordinate of a ball or dish [m]: three times the reach of the arm, so only another unit is larger."""
 LARGEST_RADIUS = 0.1
@@ -18,7 +22,7 @@ LARGEST_RADIUS = 0.1
 
 _LOWER = np.array([joint.lower for joint in robot.JOINTS])
 _UPPER = np.array([joint.upper for joint in robot.JOINTS])
-_MARGINS = MARGIN * np.array([1.0 if joint.kind == "revolute" else robot.FINGER_PER_RADIAN for joint in robot.JOINTS])
+_MARGINS = np.array([MARGIN if joint.kind == "revolute" else FINGER_MARGIN for joint in robot.JOINTS])
 
 
 class ReadingError(ValueError):
@@ -56,7 +60,8 @@ def joints(values: Any, what: str, count: int) -> np.ndarray:
         count: Number of arms.
 
     Raises:
-        ReadingError: If one is not finite or further than :data:`MARGIN` outside of its joint's limits.
+        ReadingError: If one is not finite or further outside of its joint's limits than :data:`MARGIN` or, of a finger,
+            :data:`FINGER_MARGIN`.
         ValueError: If the shape is another one.
     """
     made = array(values, what, (count, len(robot.JOINTS)))

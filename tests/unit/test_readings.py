@@ -17,6 +17,7 @@ HOME = [robot.HOME[name] for name in robot.JOINT_NAMES]
 BALL, DISH, RADIUS = [[0.2, 0.0, 0.015]], [[0.15, 0.1, 0.0]], [0.015]
 SEEN = ("joint_pos", "joint_vel", "ball_to_dish", "pinch_flag", "last_action")
 TIME_OUT = (-2048 - robot.CENTRE_COUNTS) / robot.COUNTS_PER_RADIAN
+FINGER_TIME_OUT = (robot.GRIPPER_CLOSED_COUNTS + 2048) / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN
 
 
 def make(count: int = 1, **contract) -> Controller:
@@ -42,8 +43,9 @@ def reported(**joints: float) -> list[list[float]]:
         (reported(base=TIME_OUT), r"base_joint is -10\.67\d+ rad.*read servo 6 again.*a time-out is no reading"),
         (reported(elbow=54.4), r"elbow_joint is 54\.4 rad, its limits are -2\.094 to 2\.094 rad and 0\.31 rad either"),
         (reported(shoulder=1.9), r"shoulder_joint is 1\.9 rad, its limits are -1\.571 to 1\.571 rad"),
-        (reported(left_finger=20.0), r"left_finger_joint is 20 m, its limits are 0 to 0\.025 m and 0\.0076 m either"),
+        (reported(left_finger=20.0), r"left_finger_joint is 20 m, its limits are 0 to 0\.025 m and 0\.025 m either"),
         (reported(base=1e39), "base_joint is inf rad"),
+        (reported(right_finger=FINGER_TIME_OUT), r"right_finger_joint is 0\.26\d+ m.*read servo 1 again"),
     ],
 )
 def test_a_reading_that_cannot_be_is_refused_by_name(row, expected):
@@ -63,6 +65,7 @@ def test_a_reading_that_cannot_be_is_refused_by_name(row, expected):
 def test_what_an_uncalibrated_servo_reports_passes():
     beyond = [joint.upper for joint in robot.JOINTS]
     beyond[:5] = [value + 72 / robot.COUNTS_PER_RADIAN for value in beyond[:5]]
+    beyond[5:] = [-240 / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN] * 2
     assert make().inputs([beyond], BALL, DISH, RADIUS)["x"].shape == (1, 24)
 
 
@@ -191,4 +194,6 @@ def test_rate_scale_slew_limits_and_home_are_those_of_the_contract():
 
 
 def test_the_margin_is_that_of_the_sources():
+    counts_per_metre = robot.COUNTS_PER_RADIAN / robot.FINGER_PER_RADIAN
     assert pytest.approx(32 + 41) == readings.MARGIN * robot.COUNTS_PER_RADIAN
+    assert pytest.approx(200 + 41) == readings.FINGER_MARGIN * counts_per_metre
