@@ -163,8 +163,14 @@ def fill(network: Any, weights: dict[str, Any], path: Path, task: str) -> None:
         task: Task id, for the message.
 
     Raises:
-        UsageError: If the weights are of another network.
+        UsageError: If the weights are of another network, or not finite.
     """
+    broken = [name for name, values in weights.items() if values.is_floating_point() and not values.isfinite().all()]
+    if broken:
+        raise UsageError(
+            f"{path.name} holds numbers that are not finite ({broken[0]}): its training broke down; give an earlier"
+            " checkpoint of the run"
+        )
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

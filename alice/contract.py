@@ -1,14 +1,19 @@
 """What a policy sees and commands: the contract that travels inside its ONNX file. Standard library only.
 
 A policy is worth nothing on an arm whose joints come in another order or whose actions are scaled otherwise. The
-contract says all of that in numbers; the robot side compares it with :mod:`alice.robot` before it moves anything.
+contract says all of that in numbers, taken from the configuration that the policy was trained in; the robot side
+compares it with :mod:`alice.robot` before it moves anything. Scale, slew, rate, limits and home are served as the
+contract has them, within what the arm can do; names, order, meanings and the camera's place must agree.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from alice import robot
 
@@ -142,7 +147,8 @@ class Arm:
     joint_upper: tuple[float, ...] = tuple(joint.upper for joint in robot.JOINTS)
     home: tuple[float, ...] = tuple(robot.HOME[name] for name in robot.JOINT_NAMES)
     """Pose that an episode begins in [rad, m]."""
-    control_rate_hz: int = robot.CONTROL_RATE_HZ
+    control_rate_hz: float = robot.CONTROL_RATE_HZ
+    """Control steps per second; a whole number stays one."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ def from_json(text: str) -> Contract:
         data["inputs"] = tuple(_build_input(item) for item in data["inputs"])
         data["action"], data["arm"] = _build(Action, data["action"]), _build(Arm, data["arm"])
         return _build(Contract, data)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise ContractError(f"a policy contract of another form ({error}); export the policy again") from error
 
 
@@ -206,41 +212,145 @@ def _build_input(data: dict[str, Any]) -> VectorInput | ImageInput:
 
 
 def _build(kind: type, data: dict[str, Any]) -> Any:
-    """Return a dataclass from its fields as JSON knows them; every field must be there and no other."""
+    """Return a dataclass from its fields as JSON knows them; every field must be there, of its type, and no other."""
     expected = {item.name for item in fields(kind)}
     if set(data) != expected:
         raise KeyError(f"{kind.__name__} has {sorted(data)} instead of {sorted(expected)}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+    values = {name: _frozen(value) for name, value in data.items()}
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if not _matches(value, hints[name]):
+            raise TypeError(f"{kind.__name__}.{name} is {_short(data[name])}")
+    return kind(**values)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _matches(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; numbers must be finite."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_matches(value, option) for option in get_args(hint))
+    if get_origin(hint) is tuple:
+        kinds = get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        if kinds[-1] is Ellipsis:
+            return all(_matches(item, kinds[0]) for item in value)
+        return len(value) == len(kinds) and all(map(_matches, value, kinds))
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return is_dataclass(value) if is_dataclass(hint) else isinstance(value, hint)
+
+
+##
+# Fit
+##
+
+_SLACK = 1e-6
+"""Share by which numbers may differ that went through single precision or an arc tangent."""
 
 
 def disagreements(contract: Contract) -> list[str]:
-    """Return one sentence for everything in which a contract differs from this version's robot and terms."""
-    found = _differences("arm", contract.arm, Arm()) + _differences("action", contract.action, Action())
+    """Return one sentence for everything in which a contract asks for what this version's robot and terms are not."""
+    found = [*_about_arm(contract.arm), *_about_action(contract.action, contract.arm.control_rate_hz)]
+    for name in ("output", "base_frame", "quaternions"):
+        ours = Contract.__dataclass_fields__[name].default
+        found += _differences("contract", contract, {name: ours})
     for item in contract.inputs:
         if isinstance(item, ImageInput):
-            ours = ImageInput(item.name, item.width, item.height, item.frames)
-            found += _differences(f"input {item.name}", item, ours)
-            continue
-        for term in item.terms:
-            ours = TERMS.get(term.name)
-            if ours is None:
-                found.append(f"input {item.name}: the policy sees {term.name!r}, which this version does not know")
-            elif (term.size, term.unit, term.meaning) != (ours.size, ours.unit, ours.meaning):
-                found.append(
-                    f"input {item.name}.{term.name}: the policy has {term.size} numbers [{term.unit}], this version"
-                    f" {ours.size} [{ours.unit}]: {ours.meaning}"
-                )
+            found += _about_image(item)
+        else:
+            found += [sentence for term in item.terms for sentence in _about_term(item.name, term)]
     return found
 
 
-def _differences(what: str, theirs: Any, ours: Any) -> list[str]:
-    """Return one sentence for every field in which two dataclasses of one kind differ."""
-    found = []
-    for item in fields(theirs):
-        one, other = getattr(theirs, item.name), getattr(ours, item.name)
-        if one != other:
-            found.append(f"{what}.{item.name}: the policy has {_short(one)}, alice/robot.py has {_short(other)}")
-    return found
+def _about_arm(arm: Arm) -> Iterator[str]:
+    """Yield what the arm of a policy has that this one has not."""
+    ours = Arm()
+    order = _differences("arm", arm, {"joint_names": ours.joint_names})
+    lengths = {len(values) for values in (arm.joint_lower, arm.joint_upper, arm.home)}
+    if order or lengths != {len(ours.joint_names)}:
+        yield from order or [f"arm: limits and home have {sorted(lengths)} numbers, need {len(ours.joint_names)}"]
+        return
+    columns = (arm.joint_lower, arm.joint_upper, arm.home, ours.joint_lower, ours.joint_upper)
+    for name, lower, upper, home, low, high in zip(ours.joint_names, *columns, strict=True):
+        slack = _SLACK * (high - low)
+        if not low - slack <= lower < upper <= high + slack:
+            yield f"arm limits of {name}: the policy has {lower} to {upper}, alice/robot.py has {low} to {high}"
+        elif not lower - slack <= home <= upper + slack:
+            yield f"arm.home of {name}: the policy has {home}, which is not within its limits {lower} to {upper}"
+    if not 0 < arm.control_rate_hz <= robot.FASTEST_CONTROL_RATE_HZ:
+        fastest = robot.FASTEST_CONTROL_RATE_HZ
+        yield f"arm.control_rate_hz: the policy has {arm.control_rate_hz}, alice/robot.py has at most {fastest}"
+
+
+def _about_action(action: Action, rate: float) -> Iterator[str]:
+    """Yield what the actions of a policy do that this arm cannot."""
+    ours = Action()
+    yield from _differences("action", action, {name: getattr(ours, name) for name in ("names", "arm", "gripper")})
+    speeds = {
+        "arm_scale": (action.arm_scale, robot.ARM_SPEED_CAP, "rad"),
+        "finger_slew": (action.finger_slew, robot.FINGER_SPEED_CAP, "m"),
+    }
+    for name, (step, cap, unit) in speeds.items():
+        if not 0 < step * rate <= cap * (1 + _SLACK):
+            most = f"{cap / rate:.4g} {unit} a step at {rate} Hz" if rate > 0 else f"{cap} {unit}/s"
+            yield f"action.{name}: the policy has {step}, alice/robot.py has at most {most}"
+    if not 0 < action.finger_travel <= ours.finger_travel * (1 + _SLACK):
+        yield (
+            f"action.finger_travel: the policy has {action.finger_travel}, alice/robot.py has at most"
+            f" {ours.finger_travel} m"
+        )
+
+
+def _about_image(item: ImageInput) -> list[str]:
+    """Return what the camera of a policy is that this arm's is not; size and number of frames are served."""
+    free = ("name", "width", "height", "frames")
+    found = [f"input {item.name}.{name} is {getattr(item, name)}" for name in free[1:] if getattr(item, name) < 1]
+    ours = ImageInput(*(getattr(item, name) for name in free))
+    names = [entry.name for entry in fields(ours) if entry.name not in free]
+    return found + _differences(f"input {item.name}", item, {name: getattr(ours, name) for name in names})
+
+
+def _about_term(group: str, term: Term) -> Iterator[str]:
+    """Yield what a term of a policy is that this version's is not."""
+    ours = TERMS.get(term.name)
+    if ours is None:
+        yield f"input {group}: the policy sees {term.name!r}, which this version does not know"
+        return
+    if (term.size, term.unit, term.meaning) != (ours.size, ours.unit, ours.meaning):
+        yield (
+            f"input {group}.{term.name}: the policy has {term.size} numbers [{term.unit}], this version {ours.size}"
+            f" [{ours.unit}]: {ours.meaning}"
+        )
+    if term.history != 1:
+        yield f"input {group}.{term.name}: the policy sees {term.history} control steps of it, this version gives 1"
+    if term.scale == 0 or (term.clip is not None and not term.clip[0] < term.clip[1]):
+        yield f"input {group}.{term.name}: cut to {term.clip} and times {term.scale}, nothing is left of it"
+
+
+def _differences(what: str, theirs: Any, ours: dict[str, Any]) -> list[str]:
+    """Return one sentence for every field of a dataclass that differs from ours."""
+    return [
+        f"{what}.{name}: the policy has {_short(getattr(theirs, name))}, alice/robot.py has {_short(value)}"
+        for name, value in ours.items()
+        if not same(getattr(theirs, name), value)
+    ]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a contract are equal, numbers but for rounding."""
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=_SLACK, abs_tol=1e-9)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return one == other
 
 
 def check(contract: Contract) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any
@@ -158,6 +159,8 @@ def check_value(root: dict[str, Any], path: str, new: Any) -> None:
     problem = _problem(old, new, _annotation(node, leaf))
     if problem is None and path in POSITIVE and new <= 0:
         problem = "must be greater than 0"
+    if problem is None and isinstance(new, float) and not math.isfinite(new) and old not in (math.inf, -math.inf):
+        problem = "must be finite"
     if problem:
         raise UsageError(f"{path}={new!r} {problem}; now {_shown(old)}")
 

@@ -25,6 +25,9 @@ from dataclasses import dataclass
 CONTROL_RATE_HZ = 20
 """Policy rate [Hz]. 20-25 Hz is what users of this arm reach over its bus (MIG; ME439 course)."""
 
+FASTEST_CONTROL_RATE_HZ = 25
+"""Fastest policy rate that the arm's bus was seen to serve [Hz] (MIG; ME439 course)."""
+
 PHYSICS_RATE_HZ = 120
 """Simulation rate [Hz]; a multiple of :data:`CONTROL_RATE_HZ`."""
 
@@ -37,6 +40,13 @@ COUNTS_PER_RADIAN = 1000 / math.radians(240)
 
 SERVO_TRAVEL = math.radians(120)
 """Largest angle either side of the centre [rad]: LX servos turn 240 degrees in total."""
+
+CENTRE_COUNTS = 500
+"""Count of an arm servo at joint angle zero; single arms were seen up to 32 counts off (three sets of zeros)."""
+
+GRIPPER_CLOSED_COUNTS = 500
+"""Count of the gripper servo with the pads together (vendor; users' arms: 605, 650, 700). Fewer counts open it (vendor,
+RSH, ME439 course)."""
 
 
 @dataclass(frozen=True)

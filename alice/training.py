@@ -220,6 +220,7 @@ def closing_line(job: Job, folder: Path) -> str:
 def audit_words(words: list[str]) -> list[str]:
     """Return the overrides of a training that an audit of its policy needs as well."""
     kept = ("physics=", "presets=", "env.actions", "env.observations", "agent.actor", "agent.obs_groups")
+    kept += ("env.decimation", "env.sim.dt", "env.scene.wrist_camera", "agent.clip_actions")
     # An audit plays the actor of the task's default agent, also where it was trained as a student.
     renamed = [word.replace("agent.student.", "agent.actor.", 1) for word in words]
     return [word for word in renamed if word.startswith(kept)]

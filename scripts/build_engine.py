@@ -12,7 +12,8 @@ from pathlib import Path
 
 from alice import usage
 from alice.deploy import engine
-from alice.deploy.policy import EnginePolicy, OnnxPolicy, PolicyError
+from alice.deploy.policy import EnginePolicy, OnnxPolicy
+from alice.deploy.runtime import PolicyError
 
 TOLERANCE = {False: 1e-4, True: 2e-2}
 """Largest difference of actions to onnxruntime in single and in half precision."""
@@ -37,16 +38,38 @@ def main(argv: list[str]) -> int:
             print(shlex.join(engine.command(tool, onnx, folder / f"{onnx.stem}.engine", args.fp16)))
             return 0
         tool = engine.find_tool(args.trtexec)
-        built = engine.build(tool, onnx, folder, args.fp16, policy.contract.to_json())
-        print(f"{built}: TensorRT {tool.release}, {built.stat().st_size / 1e3:.0f} kB")
-        if importlib.util.find_spec("tensorrt") is None:
-            print("not compared with onnxruntime: this Python has no module tensorrt")
-            return 0
-        error = engine.largest_difference(policy, EnginePolicy(built))
+        judge = Judge(policy, TOLERANCE[args.fp16])
+        built = engine.build(tool, onnx, folder, args.fp16, policy.contract.to_json(), judge)
     except PolicyError as problem:
         raise usage.UsageError(str(problem)) from problem
-    print(f"largest difference to onnxruntime: {error:.1e}")
-    return 0 if error <= TOLERANCE[args.fp16] else 1
+    print(f"{built}: TensorRT {tool.release}, {built.stat().st_size / 1e3:.0f} kB")
+    print(judge.verdict)
+    return 0
+
+
+class Judge:
+    """Compares an engine with onnxruntime before it is put in place, where this Python has the module tensorrt.
+
+    Args:
+        policy: The policy that the engine was built from.
+        tolerance: Largest difference of actions.
+    """
+
+    def __init__(self, policy: OnnxPolicy, tolerance: float):
+        self._policy, self._tolerance = policy, tolerance
+        self.verdict = "not compared with onnxruntime: this Python has no module tensorrt"
+
+    def __call__(self, built: Path) -> None:
+        """Raise :class:`PolicyError` if an engine differs too much; a difference that is no number does."""
+        if importlib.util.find_spec("tensorrt") is None:
+            return
+        error = engine.largest_difference(self._policy, EnginePolicy(built))
+        if not error <= self._tolerance:
+            raise PolicyError(
+                f"the engine differs from onnxruntime by {error:.2g}, more than {self._tolerance:g}: it was not put in"
+                " place; build it without --fp16, or use the .onnx file"
+            )
+        self.verdict = f"largest difference to onnxruntime: {error:.1e}"
 
 
 if __name__ == "__main__":

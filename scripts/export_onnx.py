@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alice import launch, usage
+from alice.deploy import runtime
 
 
 def main(argv: list[str]) -> int:
@@ -18,9 +19,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--inputs", metavar="FILE", help="recorded inputs (.npz), see evaluate.py --record")
     parser.add_argument("--dynamic_batch", action="store_true", help="take any number of rows; TensorRT wants one")
     args, words = usage.parse(parser, argv)
-    folder = Path(args.output)
-    if folder.exists() and not folder.is_dir():
-        raise usage.UsageError(f"--output {args.output!r} is a file; give a folder")
+    folder = usage.require_folder(args.output, "--output")
+    try:
+        runtime.onnxruntime()  # the export is checked with it
+    except runtime.PolicyError as error:
+        raise usage.UsageError(str(error)) from error
     args.device = "cpu"
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True)
 
@@ -29,7 +32,6 @@ def main(argv: list[str]) -> int:
     contract = actor.contract_of(job)
     network = actor.build(job, contract.inputs)
     recorded = recordings.load(Path(args.inputs) if args.inputs else recordings.of_task(job.task), contract)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         done = onnx_file.write(network, contract, folder, recorded, args.dynamic_batch)
     except onnx_file.ExportError as error:
@@ -38,8 +40,9 @@ def main(argv: list[str]) -> int:
     print(f"{done.onnx}: {figures['bytes'] / 1e3:.0f} kB, opset {figures['opset']}, {', '.join(figures['operators'])}")
     print(f"against PyTorch on {figures['recorded_inputs']} recorded inputs: largest error {figures['max_error']:.1e}")
     print(
-        f"half precision: largest activation {half['largest_activation']:.1f} of 65504, largest error"
-        f" {half['max_error']:.1e}, mean {half['mean_error']:.1e}"
+        f"half precision: {'in range' if half['in_range'] else 'NOT IN RANGE, do not use --fp16'}, largest activation"
+        f" {half['largest_activation']:.1f} of 65504, largest error {half['max_error']:.1e}, mean"
+        f" {half['mean_error']:.1e}"
     )
     return 0
 

@@ -5,6 +5,7 @@ An engine fits the GPU and the TensorRT it was built with and nothing else: buil
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from alice.contract import ImageInput, VectorInput
-from alice.deploy.policy import PolicyError
+from alice.deploy.runtime import PolicyError, last_line
 
 PLACES = ("/usr/src/tensorrt/bin/trtexec",)
 """Where JetPack puts the tool, which is not on PATH there."""
@@ -48,17 +50,52 @@ def find_tool(given: str | None = None) -> Tool:
         given: Path that the user gave; None looks on PATH and in JetPack's place.
 
     Raises:
-        PolicyError: If there is none, or it does not tell its version.
+        PolicyError: If there is none, it is no program, it does not run, or does not tell its version.
     """
     candidates = [given] if given else [shutil.which("trtexec"), *PLACES]
-    path = next((name for name in candidates if name and os.access(name, os.X_OK)), None)
+    path = next((name for name in candidates if name and Path(name).exists()), None)
     if path is None:
         raise PolicyError(
             f"no trtexec {f'at {given!r}' if given else 'on PATH or in /usr/src/tensorrt/bin'}; install TensorRT"
             " (JetPack has it), give --trtexec PATH, or see the command with --dry_run"
         )
-    said = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
-    return Tool(path, parse_version(said.stdout + said.stderr, path))
+    if Path(path).is_dir():
+        raise PolicyError(f"trtexec {path!r} is a folder; give --trtexec the program in it")
+    if not os.access(path, os.X_OK):
+        raise PolicyError(f"trtexec {path!r} is no program or may not be run; give --trtexec that of TensorRT")
+    path = str(Path(path).absolute())  # a bare name would be looked for on PATH
+    done = _run([path, "--help"])
+    said = done.stdout + done.stderr
+    if done.returncode and not re.search(BANNER, said):
+        raise PolicyError(f"{path} does not run: {_end(done)}")
+    return Tool(path, parse_version(said, path))
+
+
+BANNER = r"\[TensorRT v(\d{4,6})\]"
+"""Where ``trtexec`` tells its version."""
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess:
+    """Run a program and return what it said; raise :class:`PolicyError` if it cannot be begun."""
+    try:
+        # What a tool prints need be no UTF-8.
+        return subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:  # a text file, or a program for another processor
+        raise PolicyError(
+            f"{words[0]} cannot be run: {error.strerror}; give the trtexec that TensorRT has for this machine"
+        ) from error
+
+
+def _end(done: subprocess.CompletedProcess) -> str:
+    """Return how a program ended and its own last line; the last error, if it told one."""
+    lines = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
+    told = [line for line in lines if "[E]" in line] or lines
+    how = f"it left with {done.returncode}"
+    number = -done.returncode if done.returncode < 0 else done.returncode - 128  # a shell adds 128
+    if number in list(signal.Signals):
+        name = signal.Signals(number).name
+        how = f"it was killed by {name}" + (", often for want of memory" if name == "SIGKILL" else "")
+    return f"{how}; its last line: {last_line(told[-1]) if told else 'none'}"
 
 
 def parse_version(text: str, path: str = "trtexec") -> tuple[int, int, int]:
@@ -67,9 +104,11 @@ def parse_version(text: str, path: str = "trtexec") -> tuple[int, int, int]:
     Raises:
         PolicyError: If there is none.
     """
-    found = re.search(r"\[TensorRT v(\d{4,6})\]", text)
+    found = re.search(BANNER, text)
     if not found:
-        raise PolicyError(f"{path} does not tell its version; is it the trtexec of TensorRT 8 or later?")
+        raise PolicyError(
+            f"{path} does not tell its version ({last_line(text)}); is it the trtexec of TensorRT 8 or later?"
+        )
     digits = found[1]
     patch, minor, major = digits[-2:], digits[-4:-2], digits[:-4]
     if not major:  # TensorRT 8 and 9 have one digit each for major and minor: 8602
@@ -94,7 +133,14 @@ def command(tool: Tool, onnx: Path, engine: Path, fp16: bool) -> list[str]:
     return [*words, "--fp16"] if fp16 else words
 
 
-def build(tool: Tool, onnx: Path, folder: Path, fp16: bool, contract: str) -> Path:
+def build(
+    tool: Tool,
+    onnx: Path,
+    folder: Path,
+    fp16: bool,
+    contract: str,
+    approve: Callable[[Path], None] = lambda engine: None,
+) -> Path:
     """Build ``<name>.engine`` and its stamp ``<name>.engine.json``.
 
     Args:
@@ -103,21 +149,22 @@ def build(tool: Tool, onnx: Path, folder: Path, fp16: bool, contract: str) -> Pa
         folder: Where the two files go.
         fp16: Whether TensorRT may compute in half precision.
         contract: The policy's contract as JSON.
+        approve: Takes the finished engine under a temporary name, its stamp beside it, and raises
+            :class:`PolicyError` if it must not be used.
 
     Returns:
         The engine.
 
     Raises:
-        PolicyError: If the build fails; nothing is written then.
+        PolicyError: If the build fails, the engine is not approved or cannot be written; what lay there stays then.
     """
     engine = folder / f"{onnx.stem}.engine"
     temporary = folder / f".{engine.name}.{os.getpid()}.tmp"
-    words = command(tool, onnx, temporary, fp16)
+    draft = temporary.with_name(f"{temporary.name}.json")
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode or not temporary.is_file():
-            lines = [line for line in (done.stdout + done.stderr).splitlines() if "[E]" in line] or ["no reason given"]
-            raise PolicyError(f"trtexec left with {done.returncode}: {lines[-1].strip()[:200]}")
+        done = _run(command(tool, onnx, temporary, fp16))
+        if done.returncode or not temporary.is_file() or not temporary.stat().st_size:
+            raise PolicyError(f"trtexec built no engine: {_end(done)}")
         stamp = {
             "tensorrt": tool.release,
             "command": shlex.join(["trtexec", *command(tool, Path(onnx.name), Path(engine.name), fp16)[1:]]),
@@ -126,13 +173,16 @@ def build(tool: Tool, onnx: Path, folder: Path, fp16: bool, contract: str) -> Pa
             "machine": platform.machine(),
             "contract": json.loads(contract),
         }
-        stamp_file = engine.with_name(f"{engine.name}.json")
-        draft = stamp_file.with_name(f".{stamp_file.name}.tmp")
         draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+        approve(temporary)
         os.replace(temporary, engine)
-        os.replace(draft, stamp_file)
+        os.replace(draft, engine.with_name(f"{engine.name}.json"))
+    except OSError as error:
+        raise PolicyError(f"{engine.name} cannot be written to {str(folder)!r}: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     return engine
 
 
@@ -141,7 +191,7 @@ def _sha256(path: Path) -> str:
 
 
 def largest_difference(one: Callable, other: Callable, rows: int = 100) -> float:
-    """Return the largest difference between the actions of two policies of one contract.
+    """Return the largest difference between the actions of two policies of one contract; NaN if one is no number.
 
     Args:
         one: Policy with a ``contract``.
@@ -149,11 +199,11 @@ def largest_difference(one: Callable, other: Callable, rows: int = 100) -> float
         rows: Number of inputs: vectors from a normal distribution, pictures from an even one.
     """
     generator = np.random.default_rng(0)
-    worst = 0.0
+    differences = []
     for _ in range(rows):
         inputs = {item.name: _drawn(item, generator) for item in one.contract.inputs}
-        worst = max(worst, float(np.abs(one(inputs) - other(inputs)).max()))
-    return worst
+        differences.append(np.abs(one(inputs) - other(inputs)).max())
+    return float(np.max(differences))  # unlike Python's max it does not lose a NaN
 
 
 def _drawn(item: VectorInput | ImageInput, generator: np.random.Generator) -> np.ndarray:

@@ -5,10 +5,17 @@ Everything is batched: N is 1 on a robot and the number of environments in a clo
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import numpy as np
 
 from alice import outcome, robot
 from alice.contract import Contract, ImageInput, Term
+from alice.deploy import readings
+from alice.deploy.pictures import FrameStack
+
+logger = logging.getLogger(__name__)
 
 
 def forward_kinematics(joint_pos: np.ndarray) -> np.ndarray:
@@ -38,71 +45,6 @@ def forward_kinematics(joint_pos: np.ndarray) -> np.ndarray:
     return np.stack((reach * np.cos(base), reach * np.sin(base), height), axis=-1)
 
 
-def fit_picture(pictures: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return pictures of the size that a policy takes: cut to its aspect ratio about the centre, then area averages.
-
-    Args:
-        pictures: (N, H, W, 3) uint8, at least as large as asked for.
-        width: [pixels].
-        height: [pixels].
-
-    Returns:
-        (N, height, width, 3) uint8.
-
-    Raises:
-        ValueError: If the pictures are smaller, or no RGB pictures.
-    """
-    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
-        raise ValueError(f"pictures of shape {pictures.shape} and type {pictures.dtype}, need (N, H, W, 3) of uint8")
-    tall, wide = pictures.shape[1:3]
-    if (tall, wide) == (height, width):
-        return pictures
-    if tall < height or wide < width:
-        raise ValueError(f"pictures of {wide}x{tall} are smaller than the policy's {width}x{height}; use a larger mode")
-    kept_wide, kept_tall = min(wide, tall * width // height), min(tall, wide * height // width)
-    left, top = (wide - kept_wide) // 2, (tall - kept_tall) // 2
-    values = pictures[:, top : top + kept_tall, left : left + kept_wide].astype(np.float32)
-    values = _averages(_averages(values, 1, height), 2, width)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def _averages(values: np.ndarray, axis: int, count: int) -> np.ndarray:
-    """Return the averages of ``count`` equal stretches of an axis; a pixel on a border counts for both by its share."""
-    length = values.shape[axis]
-    sums = np.concatenate((np.zeros_like(values.take([0], axis)), values.cumsum(axis, dtype=np.float64)), axis)
-    borders = np.arange(count + 1) * (length / count)
-    below = np.minimum(borders.astype(int), length - 1)
-    share = (borders - below).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    at_borders = sums.take(below, axis) * (1.0 - share) + sums.take(below + 1, axis) * share
-    return np.diff(at_borders, axis=axis) * (count / length)
-
-
-class FrameStack:
-    """The last pictures of N arms, oldest first; at the start of an episode all are its first one.
-
-    Args:
-        item: The contract's input.
-        count: Number of arms N.
-    """
-
-    def __init__(self, item: ImageInput, count: int):
-        self._item = item
-        self._frames = np.zeros((count, item.frames, 3, item.height, item.width), np.uint8)
-
-    def push(self, pictures: np.ndarray, is_fresh: np.ndarray) -> np.ndarray:
-        """Take the newest pictures and return the network's input, (N, 3 K, height, width) uint8.
-
-        Args:
-            pictures: (N, H, W, 3) uint8, see :func:`fit_picture`.
-            is_fresh: Whether an episode begins, (N,) bool.
-        """
-        newest = fit_picture(pictures, self._item.width, self._item.height).transpose(0, 3, 1, 2)
-        self._frames[:, :-1] = self._frames[:, 1:]
-        self._frames[:, -1] = newest
-        self._frames[is_fresh] = newest[is_fresh][:, None]
-        return self._frames.reshape(len(newest), *self._item.shape).copy()
-
-
 class Controller:
     """Keeps what a policy's inputs and actions need from one control step to the next.
 
@@ -114,8 +56,8 @@ class Controller:
     """
 
     def __init__(self, contract: Contract, count: int = 1):
-        self._contract = contract
-        self._reported = np.zeros((count, 7), np.float32)
+        self._contract, self._count = contract, count
+        self._reported = np.zeros((count, len(robot.JOINTS)), np.float32)
         self._is_fresh = np.ones((count, 1), bool)
         self._action = np.zeros((count, len(contract.action.names)), np.float32)
         self._lower = np.asarray(contract.arm.joint_lower, np.float32)
@@ -123,25 +65,31 @@ class Controller:
         self._stacks = {item.name: FrameStack(item, count) for item in contract.inputs if isinstance(item, ImageInput)}
         self.targets = np.tile(np.asarray(contract.arm.home, np.float32), (count, 1))
         """Joint targets, (N, 7) [rad, m]."""
+        self.refused = np.zeros(count, int)
+        """Control steps in a row in which the policy gave what is no action and the targets stayed, (N,)."""
 
-    def begin(self, which: np.ndarray, targets: np.ndarray) -> None:
+    def begin(self, which: Any, targets: Any) -> None:
         """Begin an episode.
 
         Args:
             which: Arms, indices or mask of length N.
             targets: Joint targets that these arms stand at, (K, 7) [rad, m].
+
+        Raises:
+            ReadingError: If a target is none that an arm can have.
+            ValueError: If there are no such arms, or the targets have another shape.
         """
-        self.targets[which] = targets
-        self._action[which] = 0.0
-        self._is_fresh[which] = True
+        try:
+            rows = np.arange(self._count)[np.asarray(which)]
+        except IndexError as error:
+            raise ValueError(f"which={which!r} are none of {self._count} arms; give indices or a mask") from error
+        self.targets[rows] = readings.joints(targets, "targets", np.size(rows))
+        self._action[rows] = 0.0
+        self._is_fresh[rows] = True
+        self.refused[rows] = 0
 
     def inputs(
-        self,
-        joint_pos: np.ndarray,
-        ball_pos: np.ndarray | None = None,
-        dish_pos: np.ndarray | None = None,
-        ball_radius: np.ndarray | None = None,
-        pictures: np.ndarray | None = None,
+        self, joint_pos: Any, ball_pos: Any = None, dish_pos: Any = None, ball_radius: Any = None, pictures: Any = None
     ) -> dict[str, np.ndarray]:
         """Return the network's inputs by name, as the contract has them. What the policy does not see may be left out.
 
@@ -153,34 +101,51 @@ class Controller:
             pictures: Newest pictures of the wrist cameras, (N, H, W, 3) uint8.
 
         Raises:
-            ValueError: If something is left out that the policy sees.
+            ReadingError: If a number cannot be meant: not finite, outside of the joint's limits, another unit. Nothing
+                has changed then; hold the targets and call again with the next reading.
+            ValueError: If something is left out that the policy sees, or has another shape. Likewise.
         """
-        joint_pos = np.asarray(joint_pos, np.float32)
-        change = (joint_pos - self._reported) * self._contract.arm.control_rate_hz
+        joint_pos = readings.joints(joint_pos, "joint_pos", self._count)
+        ball_pos = readings.places(ball_pos, "ball_pos", self._count)
+        dish_pos = readings.places(dish_pos, "dish_pos", self._count)
         known = {
-            "joint_pos": joint_pos,
-            "joint_vel": np.where(self._is_fresh, 0.0, change),
-            "tool_pos": forward_kinematics(joint_pos),
-            "gripper_gap": (joint_pos[:, 5] + joint_pos[:, 6])[:, None],
-            "joint_targets": self.targets,
-            "last_action": self._action,
+            **self._about_arm(joint_pos),
             "dish_place": None if dish_pos is None else dish_pos[:, :2],
-            **self._about_ball(joint_pos, ball_pos, dish_pos, ball_radius),
+            **self._about_ball(joint_pos, ball_pos, dish_pos, readings.radii(ball_radius, "ball_radius", self._count)),
         }
+        self._require(known, pictures)
         made = {}
+        for item in self._contract.inputs:
+            if isinstance(item, ImageInput):
+                made[item.name] = self._stacks[item.name].push(pictures, self._is_fresh[:, 0])
+            else:
+                made[item.name] = np.concatenate([_finished(known[term.name], term) for term in item.terms], axis=-1)
+        self._reported = joint_pos.copy()
+        self._is_fresh[:] = False
+        return made
+
+    def _require(self, known: dict[str, np.ndarray | None], pictures: Any) -> None:
+        """Raise :class:`ValueError` if the policy sees what is not known."""
         for item in self._contract.inputs:
             if isinstance(item, ImageInput):
                 if pictures is None:
                     raise ValueError(f"the policy sees {item.name}: give the pictures of the wrist camera")
-                made[item.name] = self._stacks[item.name].push(pictures, self._is_fresh[:, 0])
                 continue
             for term in item.terms:
                 if known.get(term.name) is None:
                     raise ValueError(f"the policy sees {term.name}: give ball_pos, dish_pos and ball_radius")
-            made[item.name] = np.concatenate([_finished(known[term.name], term) for term in item.terms], axis=-1)
-        self._reported = joint_pos.copy()
-        self._is_fresh[:] = False
-        return made
+
+    def _about_arm(self, joint_pos: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the terms that need the arm alone."""
+        change = (joint_pos - self._reported) * np.float32(self._contract.arm.control_rate_hz)
+        return {
+            "joint_pos": joint_pos,
+            "joint_vel": np.where(self._is_fresh, np.float32(0.0), change),
+            "tool_pos": forward_kinematics(joint_pos),
+            "gripper_gap": (joint_pos[:, 5] + joint_pos[:, 6])[:, None],
+            "joint_targets": self.targets,
+            "last_action": self._action,
+        }
 
     def _about_ball(
         self, joint_pos: np.ndarray, ball_pos: np.ndarray | None, dish_pos: np.ndarray | None, radius: np.ndarray | None
@@ -204,19 +169,32 @@ class Controller:
         told = self.targets[:, 5] + self.targets[:, 6] < gap - outcome.PINCH_CLOSING
         return (distance < outcome.PINCH_DISTANCE) & fits & told
 
-    def targets_after(self, actions: np.ndarray) -> np.ndarray:
+    def targets_after(self, actions: Any) -> np.ndarray:
         """Move the joint targets by one control step and return them, (N, 7) [rad, m].
+
+        An arm whose action is not finite keeps its targets; it is told in the log and counted in :attr:`refused`.
 
         Args:
             actions: The network's output, (N, 6).
+
+        Raises:
+            ValueError: If the shape is another one; the targets have not moved then.
         """
+        actions = readings.array(actions, "actions", self._action.shape)
+        is_good = np.isfinite(actions).all(axis=-1)
+        self.refused = np.where(is_good, 0, self.refused + 1)
+        for row in np.flatnonzero(~is_good):
+            column = int(np.argmin(np.isfinite(actions[row])))
+            name, value = self._contract.action.names[column], actions[row, column]
+            logger.warning("arm %d: the policy gave %s for %s; the last targets stay", row, value, name)
         action = self._contract.action
-        self._action = np.clip(np.asarray(actions, np.float32), -1.0, 1.0)
-        self.targets[:, :5] += np.float32(action.arm_scale) * self._action[:, :5]
+        self._action[is_good] = np.clip(actions[is_good], -1.0, 1.0)
+        moved = self.targets.copy()
+        moved[:, :5] += np.float32(action.arm_scale) * self._action[:, :5]
         opening = np.float32(0.5) * (self._action[:, 5:] + 1.0) * np.float32(action.finger_travel)
         slew = np.float32(action.finger_slew)
-        self.targets[:, 5:] += np.clip(opening - self.targets[:, 5:], -slew, slew)
-        np.clip(self.targets, self._lower, self._upper, out=self.targets)
+        moved[:, 5:] += np.clip(opening - moved[:, 5:], -slew, slew)
+        self.targets[is_good] = np.clip(moved, self._lower, self._upper)[is_good]
         return self.targets.copy()
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from alice import contract as contracts
 from alice.contract import Contract, ContractError
-
-
-class PolicyError(ValueError):
-    """A policy that cannot be used. The message is one line."""
+from alice.deploy import runtime
+from alice.deploy.runtime import Cuda, PolicyError
 
 
 class OnnxPolicy:
@@ -26,24 +24,18 @@ class OnnxPolicy:
         threads: Number of threads of the runtime.
 
     Raises:
-        PolicyError: If the file cannot be read, holds no contract, or does not fit this arm.
+        PolicyError: If onnxruntime is missing or unfit, or the file cannot be read, holds no contract, or does not fit
+            this arm.
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
-        import onnxruntime
-
         path = Path(path)
+        if path.is_dir():
+            raise PolicyError(f"policy {path.name!r} is a folder; give the .onnx file in it")
         if not path.is_file():
             raise PolicyError(f"policy {path.name!r} does not exist; export one with scripts/export_onnx.py")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own for each kind of damage
-            reason = " ".join(str(error).split())[:160]
-            raise PolicyError(f"{path.name} is damaged or no ONNX file ({reason}); export it again") from error
+        self._name = path.name
+        self._session = runtime.open_onnx(_read(path), threads, path.name)
         text = self._session.get_modelmeta().custom_metadata_map.get(contracts.METADATA_KEY)
         if text is None:
             raise PolicyError(f"{path.name} holds no contract; export the policy with scripts/export_onnx.py")
@@ -55,12 +47,18 @@ class OnnxPolicy:
 
         Args:
             inputs: Inputs by name, (N, …) each, as the contract has them. A network of batch 1 is run N times.
+
+        Raises:
+            PolicyError: If onnxruntime does not take them.
         """
         count = len(next(iter(inputs.values())))
-        if count == 1:
-            return self._session.run(None, inputs)[0]
         rows = ({name: value[k : k + 1] for name, value in inputs.items()} for k in range(count))
-        return np.concatenate([self._session.run(None, row)[0] for row in rows])
+        try:
+            if count == 1:
+                return self._session.run(None, inputs)[0]
+            return np.concatenate([self._session.run(None, row)[0] for row in rows])
+        except Exception as error:  # onnxruntime raises classes of its own
+            raise PolicyError(f"{self._name} gave no action: {runtime.last_line(str(error))}") from error
 
 
 class EnginePolicy:
@@ -76,89 +74,73 @@ class EnginePolicy:
 
     def __init__(self, path: str | Path):
         path = Path(path)
-        stamp_file = path.with_name(f"{path.name}.json")
-        try:
-            data, stamp = path.read_bytes(), json.loads(stamp_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PolicyError(
-                f"{path.name} or its stamp cannot be read; build it with scripts/build_engine.py"
-            ) from error
-        if hashlib.sha256(data).hexdigest() != stamp.get("engine_sha256"):
-            raise PolicyError(f"{path.name} is not the engine of {stamp_file.name}; build it again")
+        data, stamp = _stamped(path)
+        self._name = path.name
         self.contract = fitting_contract(json.dumps(stamp["contract"]), path.name)
-        try:
-            import tensorrt
-        except ImportError as error:
-            raise PolicyError("Python has no module tensorrt; use the .onnx file, or install JetPack's") from error
+        tensorrt = runtime.tensorrt()
         built, here = stamp["tensorrt"].split(".")[:2], tensorrt.__version__.split(".")[:2]
         if built != here:
             raise PolicyError(
                 f"{path.name} was built with TensorRT {stamp['tensorrt']}, this is {tensorrt.__version__}; build it"
                 " again on this machine"
             )
-        runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.WARNING))
-        self._engine = runtime.deserialize_cuda_engine(data)
+        self._cuda = Cuda()
+        plan = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.WARNING))
+        self._engine = plan.deserialize_cuda_engine(data)
         if self._engine is None:
             raise PolicyError(f"TensorRT cannot load {path.name}; build it again on this machine")
         self._context = self._engine.create_execution_context()
-        self._cuda = Cuda()
+        if self._context is None:
+            raise PolicyError(
+                f"TensorRT cannot make ready to run {path.name}: the memory of the GPU may be full; stop what else uses"
+                " it, or use the .onnx file"
+            )
         self._output = np.empty((1, len(self.contract.action.names)), np.float32)
         self._dtypes = {item.name: np.dtype(item.dtype) for item in self.contract.inputs}
         sizes = {item.name: self._dtypes[item.name].itemsize * math.prod(item.shape) for item in self.contract.inputs}
         sizes[self.contract.output] = self._output.nbytes
-        self._buffers = {name: self._cuda.allocate(size) for name, size in sizes.items()}
+        self._sizes, self._buffers = sizes, {name: self._cuda.allocate(size) for name, size in sizes.items()}
         for name, address in self._buffers.items():
-            self._context.set_tensor_address(name, address)
+            if self._context.set_tensor_address(name, address) is False:
+                raise PolicyError(f"{path.name} has no tensor {name!r}, its contract has; build it again")
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Return actions, (1, 6) float32 in [-1, 1].
 
         Args:
             inputs: Inputs by name, (1, …) each, as the contract has them.
+
+        Raises:
+            PolicyError: If they are others, or TensorRT does not run: there is no action then, keep the last targets.
         """
+        if set(inputs) != set(self._dtypes):
+            raise PolicyError(f"{self._name} takes {sorted(self._dtypes)}, was given {sorted(inputs)}")
         for name, values in inputs.items():
-            self._cuda.to_device(self._buffers[name], np.ascontiguousarray(values, self._dtypes[name]))
-        self._context.execute_async_v3(0)
+            values = np.ascontiguousarray(values, self._dtypes[name])
+            if values.nbytes != self._sizes[name]:
+                raise PolicyError(
+                    f"{self._name}: {name} has the shape {values.shape}; give one row as the contract has"
+                )
+            self._cuda.to_device(self._buffers[name], values)
+        self._output[:] = np.nan  # what is left if nothing comes back
+        if self._context.execute_async_v3(0) is False:
+            raise PolicyError(f"{self._name} gave no action: TensorRT did not run; keep the last targets")
         self._cuda.to_host(self._output, self._buffers[self.contract.output])
         return self._output.copy()
 
 
-class Cuda:
-    """The three calls of CUDA's runtime library that an engine needs, on the default stream.
-
-    Raises:
-        PolicyError: If there is no CUDA runtime library, or one of its calls fails.
-    """
-
-    TO_DEVICE, TO_HOST = 1, 2
-
-    def __init__(self):
-        try:
-            self._library = ctypes.CDLL("libcudart.so")
-        except OSError as error:
-            raise PolicyError("no CUDA runtime (libcudart.so) on this machine; use the .onnx file") from error
-
-    def allocate(self, size: int) -> int:
-        """Return the address of new device memory of ``size`` bytes."""
-        address = ctypes.c_void_p()
-        self._call("cudaMalloc", ctypes.byref(address), ctypes.c_size_t(size))
-        return address.value
-
-    def to_device(self, address: int, values: np.ndarray) -> None:
-        """Copy an array to device memory."""
-        self._copy(ctypes.c_void_p(address), values.ctypes.data_as(ctypes.c_void_p), values.nbytes, self.TO_DEVICE)
-
-    def to_host(self, values: np.ndarray, address: int) -> None:
-        """Copy device memory into an array, when all work before is done."""
-        self._copy(values.ctypes.data_as(ctypes.c_void_p), ctypes.c_void_p(address), values.nbytes, self.TO_HOST)
-
-    def _copy(self, target, source, size: int, kind: int) -> None:
-        self._call("cudaMemcpy", target, source, ctypes.c_size_t(size), ctypes.c_int(kind))
-
-    def _call(self, name: str, *arguments) -> None:
-        code = getattr(self._library, name)(*arguments)
-        if code:
-            raise PolicyError(f"{name} failed with CUDA error {code}")
+def _stamped(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """Return an engine and its stamp; raise :class:`PolicyError` if they do not belong together."""
+    stamp_file = path.with_name(f"{path.name}.json")
+    try:
+        data, stamp = path.read_bytes(), json.loads(stamp_file.read_text(encoding="utf-8"))
+        known = {name: str(stamp[name]) for name in ("engine_sha256", "tensorrt")}
+        known["contract"] = stamp["contract"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise PolicyError(f"{path.name} or its stamp cannot be read; build it with scripts/build_engine.py") from error
+    if hashlib.sha256(data).hexdigest() != known["engine_sha256"]:
+        raise PolicyError(f"{path.name} is not the engine of {stamp_file.name}; build it again")
+    return data, known
 
 
 def load(path: str | Path, threads: int = 1) -> OnnxPolicy | EnginePolicy:
@@ -195,6 +177,14 @@ def fitting_contract(text: str, name: str) -> Contract:
     except ContractError as error:
         raise PolicyError(f"{name}: {error}") from error
     return contract
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a file; raise :class:`PolicyError` if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PolicyError(f"policy {path.name!r} cannot be read: {error.strerror}; see who may read it") from error
 
 
 def _compare_inputs(contract: Contract, session, name: str) -> None:

@@ -46,7 +46,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         openings.finish(line, content, openings.PAGE)
     print(report.table(content))
     if recorder:
-        recordings.save(recorder.rows(recordings.COUNT), args.record)
+        recordings.save(recorder.rows(recordings.COUNT), args.record, recorder.inputs)
         print(f"inputs written to {args.record}")
     if args.json:
         provenance.write_json(args.json, content)

@@ -14,7 +14,7 @@ import torch
 from alice import checkpoints, launch
 from alice.deploy.observation import FrameStack
 from alice.evaluation.deployed import DeployedPolicy
-from alice.export import actor
+from alice.export import configured
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -109,7 +109,8 @@ class Recorder:
         env: Its environment.
 
     Raises:
-        UsageError: If an encoder sees pictures with errors, which cannot be told from outside.
+        UsageError: If an encoder sees pictures with errors, which cannot be told from outside, or the robot's side
+            could not make the inputs.
     """
 
     ENVS, ENVS_OF_ENCODER = 64, 2
@@ -117,11 +118,13 @@ class Recorder:
 
     def __init__(self, policy: Any, job: Job, env: ManagerBasedRLEnv):
         self._policy, self._env = policy, env
+        self.inputs = [configured.input_of(job.env_cfg, group) for group in job.actor_groups]
+        """What the inputs mean, as in the policy's contract."""
         encoders = {group: params for group, _, params in launch.encoders(job.env_cfg) if group in job.actor_groups}
         if any(params["errors"] for params in encoders.values()):
             raise UsageError("--record: pictures before an encoder are kept without errors; leave out --domain_rand")
         self._envs = min(env.num_envs, self.ENVS_OF_ENCODER if encoders else self.ENVS)
-        self._stacks = {group: FrameStack(actor.input_of(job, group), self._envs) for group in encoders}
+        self._stacks = {item.name: FrameStack(item, self._envs) for item in self.inputs if item.name in encoders}
         self._kept: dict[str, list[torch.Tensor]] = {group: [] for group in (*job.actor_groups, "actions")}
 
     def __call__(self, obs: Any) -> torch.Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
-from typing import Any
 
 import torch
 from tensordict import TensorDict
 
 from alice import __version__, checkpoints, contract, launch, provenance, seeds
-from alice.contract import TERMS, Contract, ImageInput, VectorInput
+from alice.contract import Contract, ImageInput, VectorInput
+from alice.export import configured, trained
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -22,6 +21,7 @@ class Actor(torch.nn.Module):
         model: RSL-RL model with its weights.
         inputs: Inputs of the contract.
         encoder: What turns pictures into features where the model takes these; None where it takes pictures.
+        limit: Where the training cut actions before the environment saw them; None for nowhere.
     """
 
     def __init__(
@@ -29,8 +29,10 @@ class Actor(torch.nn.Module):
         model: torch.nn.Module,
         inputs: tuple[VectorInput | ImageInput, ...],
         encoder: torch.nn.Module | None = None,
+        limit: float | None = None,
     ):
         super().__init__()
+        self._limit = 1.0 if limit is None else min(1.0, limit)
         self._network = model.as_onnx(verbose=False)
         self._is_picture = [isinstance(item, ImageInput) for item in inputs]
         self._encoder = encoder
@@ -49,7 +51,7 @@ class Actor(torch.nn.Module):
             pairs = [(self._encoder(values) if is_picture else values, False) for values, is_picture in pairs]
         vectors = torch.cat([values for values, is_picture in pairs if not is_picture], dim=-1)
         pictures = [values for values, is_picture in pairs if is_picture]
-        return self._network(vectors, *pictures).clamp(-1.0, 1.0)
+        return self._network(vectors, *pictures).clamp(-self._limit, self._limit)
 
 
 def contract_of(job: Job) -> Contract:
@@ -59,10 +61,10 @@ def contract_of(job: Job) -> Contract:
         job: Checked command line with a checkpoint.
 
     Raises:
-        UsageError: If the robot side cannot serve the actor.
+        UsageError: If the robot side cannot serve the actor, or it was trained otherwise.
     """
-    inputs = tuple(input_of(job, group) for group in job.actor_groups)
-    return Contract(
+    inputs = tuple(configured.input_of(job.env_cfg, group) for group in job.actor_groups)
+    made = Contract(
         task=job.task,
         version=__version__,
         commit=provenance.git_state(provenance.ROOT)[0],
@@ -70,18 +72,13 @@ def contract_of(job: Job) -> Contract:
         release_seed=str(seeds.of_release(checkpoints.policy_weights(job.weights))),
         inputs=inputs,
         goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
+        action=configured.action(job.env_cfg),
+        arm=configured.arm(job.env_cfg),
     )
-
-
-def input_of(job: Job, group: str) -> VectorInput | ImageInput:
-    """Return the input of an observation group."""
-    group_cfg = getattr(job.env_cfg.observations, group)
-    for term in vars(group_cfg).values():
-        params = getattr(term, "params", None) or {}
-        if "frame_stack" in params:
-            camera = getattr(job.env_cfg.scene, params["sensor_cfg"].name)
-            return ImageInput(group, camera.width, camera.height, params["frame_stack"])
-    return VectorInput(group, _terms(group, group_cfg))
+    trained.compare(job)
+    if found := contract.disagreements(made):
+        raise UsageError(f"this cannot be exported, the arm could not do it: {'; '.join(found)}")
+    return made
 
 
 def _goal(terms: set[str]) -> str:
@@ -90,22 +87,6 @@ def _goal(terms: set[str]) -> str:
     if carrier is None:
         return "nothing: the policy looks for the dish in the picture"
     return f"the dish's centre on the table, base frame [m]: in the term {carrier}"
-
-
-def _terms(group: str, group_cfg: Any) -> tuple[contract.Term, ...]:
-    """Return the terms of an observation group in their order."""
-    found = []
-    for name, term in vars(group_cfg).items():
-        if not hasattr(term, "func"):
-            continue
-        arm = term.params.get("arm", "measured")
-        if name not in TERMS or arm != "measured":
-            raise UsageError(
-                f"observation {group}.{name} cannot be exported: the robot side knows {', '.join(sorted(TERMS))}"
-            )
-        clip = None if term.clip is None else tuple(float(end) for end in term.clip)
-        found.append(replace(TERMS[name], clip=clip, scale=1.0 if term.scale is None else float(term.scale)))
-    return tuple(found)
 
 
 def build(job: Job, inputs: tuple[VectorInput | ImageInput, ...]) -> Actor:
@@ -132,7 +113,7 @@ def build(job: Job, inputs: tuple[VectorInput | ImageInput, ...]) -> Actor:
     groups = {role: [item.name for item in inputs]}
     model = model_class(example, groups, role, len(contract.Action().names), **model_cfg)
     checkpoints.fill(model, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
-    return Actor(model.eval(), inputs, encoder).eval()
+    return Actor(model.eval(), inputs, encoder, agent_cfg.clip_actions).eval()
 
 
 def _encoder(job: Job) -> torch.nn.Module | None:

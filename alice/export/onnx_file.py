@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from alice.contract import METADATA_KEY, Contract
+from alice.deploy import runtime
 from alice.export import operators
 from alice.export.actor import Actor
 
@@ -47,30 +48,40 @@ def write(
     Args:
         actor: The actor.
         contract: Its contract.
-        folder: Where the two files go.
+        folder: Where the two files go; made if missing.
         recorded: Inputs by name that the policy met in simulation, (R, …) each.
         dynamic_batch: Whether the network takes any number of rows at once; TensorRT wants 1.
 
     Raises:
-        ExportError: If the graph is not valid, uses what TensorRT 10.3 does not know, or computes something else.
+        ExportError: If the graph is not valid, uses what TensorRT 10.3 does not know, computes something else or what
+            is no number, or cannot be written. What lay in the folder stays then.
     """
     target = folder / f"{contract.task}.onnx"
-    temporary = folder / f".{target.name}.{os.getpid()}.tmp"
+    beside = target.with_suffix(".contract.json")
+    temporary, draft = (file.with_name(f".{file.name}.{os.getpid()}.tmp") for file in (target, beside))
+    is_new = not folder.exists()
     try:
+        folder.mkdir(exist_ok=True)
         _trace(actor, contract, temporary, dynamic_batch)
         model = onnx.load(temporary)
         entry = model.metadata_props.add()
         entry.key, entry.value = METADATA_KEY, contract.to_json()
         onnx.save(model, temporary)
         figures = _check(actor, contract, temporary, recorded)
+        draft.write_text(contract.to_json() + "\n", encoding="utf-8")
         os.replace(temporary, target)
+        os.replace(draft, beside)
+        is_new = False
+    except OSError as error:
+        raise ExportError(f"{target.name} cannot be written to {str(folder)!r}: {error.strerror or error}") from error
+    except (runtime.PolicyError, torch.onnx.errors.OnnxExporterError) as error:
+        raise ExportError(f"{target.name} cannot be made: {runtime.last_line(str(error))}") from error
     finally:
-        for leftover in folder.glob(f"{temporary.name}*"):
-            leftover.unlink()
-    beside = target.with_suffix(".contract.json")
-    draft = beside.with_name(f".{beside.name}.tmp")
-    draft.write_text(contract.to_json() + "\n", encoding="utf-8")
-    os.replace(draft, beside)
+        with contextlib.suppress(OSError):
+            for leftover in (*folder.glob(f"{temporary.name}*"), draft):
+                leftover.unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()
     return Exported(target, beside, figures)
 
 
@@ -99,13 +110,15 @@ def _check(actor: Actor, contract: Contract, path: Path, recorded: dict[str, np.
     model = onnx.load(path)
     try:
         onnx.checker.check_model(model, full_check=True)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the exported graph is not valid ONNX: {' '.join(str(error).split())[:200]}") from error
     used = {node.op_type for node in model.graph.node}
     opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     if found := operators.objections(opset, used):
         raise ExportError(f"TensorRT 10.3 would refuse this graph: {', '.join(found)}")
     expected = _torch(actor, contract, recorded)
+    if not np.isfinite(expected).all():
+        raise ExportError("the policy gives actions that are not finite on recorded inputs; export a sound checkpoint")
     error = float(np.abs(_run(model, recorded) - expected).max())
     if not error <= MAX_ERROR:
         raise ExportError(f"the exported graph differs from PyTorch by {error:.2g}, more than {MAX_ERROR:g}")
@@ -126,7 +139,7 @@ def _torch(actor: Actor, contract: Contract, recorded: dict[str, np.ndarray]) ->
 
 def _run(model: onnx.ModelProto, recorded: dict[str, np.ndarray]) -> np.ndarray:
     """Return what onnxruntime computes, row by row where the batch is fixed."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = runtime.open_onnx(model.SerializeToString(), 1, "the exported graph")
     if not isinstance(session.get_inputs()[0].shape[0], int):
         return session.run(None, recorded)[0]
     rows = len(next(iter(recorded.values())))
@@ -144,6 +157,7 @@ def half_precision(
         recorded: Inputs by name, (R, …) each.
         expected: Its output in single precision, (R, 6).
     """
+    runtime.onnxruntime()
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     largest = _largest_activation(model, recorded)
@@ -158,7 +172,7 @@ def half_precision(
 
 
 def _largest_activation(model: onnx.ModelProto, recorded: dict[str, np.ndarray]) -> float:
-    """Return the largest absolute value of any tensor inside the network."""
+    """Return the largest absolute value of any tensor inside the network; NaN if one is no number."""
     opened = onnx.shape_inference.infer_shapes(model)
     outputs = {item.name for item in opened.graph.output}
     kinds = {item.name: item for item in opened.graph.value_info}
@@ -167,10 +181,9 @@ def _largest_activation(model: onnx.ModelProto, recorded: dict[str, np.ndarray])
             is_float = name in kinds and kinds[name].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
             if is_float and name not in outputs:
                 opened.graph.output.append(kinds[name])
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), providers=["CPUExecutionProvider"])
-    rows = len(next(iter(recorded.values())))
-    largest = 0.0
-    for k in range(rows):
+    session = runtime.open_onnx(opened.SerializeToString(), 1, "the exported graph")
+    largest = []
+    for k in range(len(next(iter(recorded.values())))):
         found = session.run(None, {name: value[k : k + 1] for name, value in recorded.items()})
-        largest = max(largest, *(float(np.abs(value).max()) for value in found))
-    return largest
+        largest += [np.abs(value).max() for value in found]
+    return float(np.max(largest))  # unlike Python's max it does not lose a NaN

@@ -52,7 +52,7 @@ class JointTargetAction(ActionTerm):
         self.servo_share = 1.0
         """How much of the servos' ranges is drawn at a reset, in [0, 1]; 0 is an ideal servo."""
         if cfg.servo is not None:
-            self._servos = ServoModel(self.num_envs, self.action_dim, cfg.servo, 1.0 / robot.CONTROL_RATE_HZ, device)
+            self._servos = ServoModel(self.num_envs, self.action_dim, cfg.servo, env.step_dt, device)
 
     @property
     def action_dim(self) -> int:

@@ -138,6 +138,6 @@ class Reader:
             ball_pos: (N, 3) [m].
         """
         reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
-        change = (reported - self._reported) * robot.CONTROL_RATE_HZ
+        change = (reported - self._reported) * (1.0 / self._env.step_dt)
         tool_pos, _ = geometry.forward_kinematics(reported)
         return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, ball_pos)

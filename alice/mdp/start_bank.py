@@ -76,7 +76,7 @@ class StartBank:
         off, size = (radius.unsqueeze(-1) - sizes).abs().min(dim=-1)
         order, first, count = self._lookup(area, len(sizes))
         code = kind * len(sizes) + size
-        unfit = (off > SIZE_TOLERANCE) | (count[code] == 0)
+        unfit = ~(off <= SIZE_TOLERANCE) | (count[code] == 0)
         if unfit.any():
             worst = unfit.nonzero()[0, 0]
             raise ValueError(

@@ -18,8 +18,10 @@ from alice import launch, robot  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.policy import OnnxPolicy, PolicyError  # noqa: E402
+from alice.evaluation import deployed  # noqa: E402
 from alice.export import actor, onnx_file, operators, recordings  # noqa: E402
 from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.usage import UsageError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
@@ -166,7 +168,10 @@ MISTAKES = {
     "train.py": (["--task", TASK, "--checkpoint", "half.onnx"], "is an exported policy; give the model_<number>.pt"),
     "build_engine.py": (["--onnx", "half.onnx"], "half.onnx is damaged or no ONNX file"),
     "benchmark_policy.py": (["--policy", "half.onnx"], "half.onnx is damaged or no ONNX file"),
-    "export_onnx.py": (["--task", TASK, "--checkpoint", "released", "--inputs", "no.npz"], "'no.npz' cannot be read"),
+    "export_onnx.py": (
+        ["--task", TASK, "--checkpoint", "released", "--inputs", "half.onnx"],
+        "recorded inputs 'half.onnx' cannot be read",
+    ),
 }
 
 
@@ -213,6 +218,42 @@ def test_the_robot_side_makes_the_observations_of_the_simulator(words, simulate)
         obs, *_ = env.step(action)
         alive = (env.episode_length_buf > 0).numpy()
         np.testing.assert_allclose(after[alive], term.targets.numpy()[alive], atol=1e-5)
+
+
+def test_only_the_simulation_of_the_contract_is_played(simulate, tmp_path):
+    env = simulate(num_envs=4, play=True)
+    released, spoilt = POLICIES_DIR / f"{TASK}.onnx", tmp_path / f"{TASK}.onnx"
+    policy = deployed.DeployedPolicy(env, released)
+    obs, _ = env.reset()
+    assert torch.isfinite(policy(obs)).all()
+    for change, expected in (
+        (
+            lambda data: data["arm"].update(control_rate_hz=16),
+            "arm.control_rate_hz is 16 in the contract and 20 in the",
+        ),
+        (lambda data: data["action"].update(arm_scale=0.05), "action.arm_scale is 0.05 in the contract and 0.1 in the"),
+    ):
+        with pytest.raises(UsageError, match=expected):
+            deployed.DeployedPolicy(env, _change(released, spoilt, change))
+    model = onnx.load(released)
+    bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [6])
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(6, np.nan, np.float32), bias.name))
+    onnx.save(model, spoilt)
+    policy = deployed.DeployedPolicy(env, spoilt)
+    with pytest.raises(UsageError, match="gives actions that are not finite"):
+        policy(env.reset()[0])
+
+
+def test_speeds_are_those_of_the_rate_that_is_simulated(simulate):
+    env = simulate("env.decimation=5", num_envs=2, play=True)
+    env.reset()
+    before = transfer_state(env).now.measured.joint_pos.clone()
+    env.step(torch.ones(2, 6))
+    now = transfer_state(env).now.measured
+    torch.testing.assert_close(now.joint_vel, 24.0 * (now.joint_pos - before), rtol=1e-4, atol=1e-5)
+    assert now.joint_vel.abs().max() > 0.1
+    with pytest.raises(UsageError, match=r"arm\.control_rate_hz is 20 in the contract and 24 in the simulation"):
+        deployed.DeployedPolicy(env, POLICIES_DIR / f"{TASK}.onnx")
 
 
 def test_the_robot_side_stacks_the_pictures_of_the_simulator(simulate):

@@ -132,6 +132,7 @@ class FakeEnv:
     """An environment without physics: things are where :meth:`put` puts them. All else is refused."""
 
     device = "cpu"
+    step_dt = 1.0 / robot.CONTROL_RATE_HZ
 
     def __init__(self, count: int):
         import torch

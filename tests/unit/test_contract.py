@@ -46,8 +46,34 @@ FLAT = VectorInput("p", (replace(TERMS["ball_pos"], size=2),))
 SWAPPED = (robot.JOINT_NAMES[1], robot.JOINT_NAMES[0], *robot.JOINT_NAMES[2:])
 CHANGES = {
     "joint order": ({"arm": Arm(joint_names=SWAPPED)}, r"arm.joint_names: the policy has \[\"shoulder_joint\""),
-    "scale": ({"action": Action(arm_scale=0.05)}, r"action.arm_scale: the policy has 0.05, alice/robot.py has 0.1"),
-    "rate": ({"arm": Arm(control_rate_hz=25)}, r"control_rate_hz: the policy has 25, alice/robot.py has 20"),
+    "scale": (
+        {"action": Action(arm_scale=0.2)},
+        r"action.arm_scale: the policy has 0.2, alice/robot.py has at most 0.1 rad a step at 20 Hz",
+    ),
+    "no scale": ({"action": Action(arm_scale=-0.1)}, r"action.arm_scale: the policy has -0.1, "),
+    "scale that is too fast at its rate": (
+        {"arm": Arm(control_rate_hz=25)},
+        r"arm_scale: the policy has 0.1, alice/robot.py has at most 0.08 rad a step at 25 Hz; action.finger_slew: the",
+    ),
+    "rate": ({"arm": Arm(control_rate_hz=40)}, r"control_rate_hz: the policy has 40, alice/robot.py has at most 25"),
+    "gripper": ({"action": Action(gripper="a sign")}, r'action.gripper: the policy has "a sign"'),
+    "travel": ({"action": Action(finger_travel=0.03)}, r"finger_travel: the policy has 0.03, alice/robot.py has at"),
+    "limits": (
+        {"arm": Arm(joint_upper=(3.0, *Arm().joint_upper[1:]))},
+        r"arm limits of base_joint: the policy has -2.09\d+ to 3.0, alice/robot.py has -2.09\d+ to 2.09",
+    ),
+    "home": ({"arm": Arm(home=(9.0, *Arm().home[1:]))}, r"arm.home of base_joint: the policy has 9.0, which is not"),
+    "joints": ({"arm": Arm(home=(0.0,))}, r"limits and home have \[1, 7\] numbers, need 7"),
+    "history": (
+        {"inputs": (VectorInput("p", (replace(TERMS["ball_pos"], history=3),)),)},
+        r"p.ball_pos: the policy sees 3 control steps of it, this version gives 1",
+    ),
+    "cut": (
+        {"inputs": (VectorInput("p", (replace(TERMS["ball_pos"], clip=(1.0, 1.0)),)),)},
+        r"p.ball_pos: cut to \(1.0, 1.0\) and times 1.0, nothing is left of it",
+    ),
+    "frames": ({"inputs": (ImageInput("image", 64, 48, 0),)}, r"input image.frames is 0"),
+    "base frame": ({"base_frame": "in the elbow"}, r'contract.base_frame: the policy has "in the elbow"'),
     "term": ({"inputs": (SMELL,)}, r"'smell', which this version does not know"),
     "lens": (
         {"inputs": (ImageInput("image", 64, 48, 2, horizontal_fov=1.0),)},
@@ -67,6 +93,24 @@ def test_every_difference_is_told_with_both_sides(name, contract):
     with pytest.raises(ContractError, match=expected) as caught:
         contracts.check(replace(contract, **change))
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_the_arm_can_serve_fit(contract):
+    slower = replace(
+        contract,
+        action=Action(arm_scale=0.05, finger_slew=0.001),
+        arm=Arm(control_rate_hz=17.5, joint_lower=(-1.0, *Arm().joint_lower[1:]), home=(0.3, *Arm().home[1:])),
+    )
+    contracts.check(slower)
+    assert contracts.from_json(slower.to_json()) == slower
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.1", True, None, [0.1]])
+def test_a_number_that_is_none_is_refused(contract, value):
+    data = json.loads(contract.to_json())
+    data["action"]["arm_scale"] = value
+    with pytest.raises(ContractError, match=r"another form \(.*Action.arm_scale is"):
+        contracts.from_json(json.dumps(data))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ np = pytest.importorskip("numpy")
 
 from alice import robot  # noqa: E402
 from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
-from alice.deploy.observation import Controller, fit_picture, forward_kinematics  # noqa: E402
+from alice.deploy.observation import Controller, forward_kinematics  # noqa: E402
+from alice.deploy.pictures import fit_picture  # noqa: E402
 
 HOME = np.array([[robot.HOME[name] for name in robot.JOINT_NAMES]], np.float32)
 BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]]), np.array([0.015])

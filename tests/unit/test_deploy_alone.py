@@ -1,5 +1,6 @@
 """The robot side in a Python that has nothing but ``.[deploy]``: no PyTorch, no Isaac Lab."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,16 @@ def test_released_policies_act_as_recorded(python, tmp_path):
 def test_pytorch_is_not_there(python):
     done = subprocess.run([python, "-I", "-c", "import torch"], capture_output=True, text=True)
     assert done.returncode == 1 and "No module named 'torch'" in done.stderr
+
+
+def test_the_programs_of_the_page_run_as_printed(python, tmp_path):
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8"), re.DOTALL)
+    for policy in (ROOT / "assets" / "policies").glob("*.onnx"):
+        shutil.copy(policy, tmp_path)
+    for program in programs:
+        done = subprocess.run([python, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout and not done.stderr, done.stdout + done.stderr
+    assert len(programs) == 2
 
 
 @pytest.mark.parametrize("task", ["Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"])

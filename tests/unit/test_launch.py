@@ -169,6 +169,7 @@ def test_a_right_override_passes(path, text):
         ("env.sim.dt", "1/240", "must be a number written out.*now 0.01"),
         ("env.sim.dt", "true", "must be a number"),
         ("env.sim.dt", "0", "must be greater than 0"),
+        ("env.sim.dt", "1e999", "must be finite; now 0.01"),
         ("env.sim.dt", "null", "cannot be null"),
         ("env.decimation", "2.5", "must be a whole number"),
         ("env.decimation", "-1", "must be greater than 0"),

@@ -47,6 +47,7 @@ class FakeEnv:
     """What an action term needs of an environment."""
 
     __slots__ = ("device", "num_envs", "scene")
+    step_dt = 1.0 / robot.CONTROL_RATE_HZ
 
     def __init__(self, count: int, joint_names=robot.JOINT_NAMES):
         self.num_envs, self.device = count, "cpu"

@@ -1,0 +1,101 @@
+"""Compares an export with the run of its checkpoint: what a policy sees and commands is no free choice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from alice import contract, overrides, training
+from alice.assets import POLICIES_DIR
+from alice.export import configured
+from alice.launch import Job
+from alice.usage import UsageError
+
+
+def compare(job: Job) -> None:
+    """Raise :class:`UsageError` if a job's policy was trained to see or command something else.
+
+    Where the checkpoint has no record, a line on standard error says that nothing was compared.
+
+    Args:
+        job: Checked command line of an export.
+
+    Raises:
+        UsageError: With every difference, or if the record cannot be understood.
+    """
+    record = _record(job)
+    if record is None:
+        print(
+            f"alice: note: {job.checkpoint.name} has no {training.RECORD} of its run: nobody can say whether it was"
+            " trained with these overrides",
+            file=sys.stderr,
+        )
+        return
+    what = f"--checkpoint {job.checkpoint.name}"
+    try:
+        task, agent, words = record["task"], record["agent"], list(map(str, record["overrides"]))
+    except (TypeError, KeyError) as error:
+        raise UsageError(f"{what}: the record of its run lacks {error}; give a checkpoint in its run folder") from error
+    if task != job.task:
+        raise UsageError(f"{what} was trained for {task}, not for {job.task}; give --task {task}")
+    try:
+        env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=True)
+        before = side(env_cfg, agent_cfg)
+    except UsageError as error:
+        raise UsageError(f"{what} was trained with what cannot be exported: {error}") from error
+    found = list(_differences(before, side(job.env_cfg, job.agent_cfg)))
+    if found:
+        said = " ".join(training.audit_words(words)) or "none"
+        raise UsageError(
+            f"{what} was trained otherwise: {'; '.join(found)}; give the overrides of its training, and no others"
+            f" (of those that count it had {said})"
+        )
+
+
+def side(env_cfg: Any, agent_cfg: Any) -> dict[str, Any]:
+    """Return all that decides what a policy sees and commands, as mappings, lists and numbers."""
+    role = "student" if hasattr(agent_cfg, "student") else "actor"
+    return {
+        "action": asdict(configured.action(env_cfg)),
+        "arm": asdict(configured.arm(env_cfg)),
+        "inputs": {group: asdict(configured.input_of(env_cfg, group)) for group in agent_cfg.obs_groups[role]},
+        "order of inputs": list(agent_cfg.obs_groups[role]),
+        "agent.clip_actions": agent_cfg.clip_actions,
+    }
+
+
+def _record(job: Job) -> dict[str, Any] | None:
+    """Return what is written of the training of a job's checkpoint; None if nothing is."""
+    is_released = job.checkpoint.resolve().parent == POLICIES_DIR.resolve()
+    path = job.checkpoint.with_suffix(".json") if is_released else job.checkpoint.parent / training.RECORD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content["training"] if is_released else content
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"--checkpoint {job.checkpoint.name}: the record of its run, {path.name}, cannot be read"
+            f" ({' '.join(str(error).split())[:100]}); nothing says what it was trained to see"
+        ) from error
+
+
+def _differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Yield one sentence for every number or text in which two nested structures differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in before | now:
+            yield from _differences(before.get(key), now.get(key), f"{path}.{key}".removeprefix("."))
+    elif isinstance(before, (list, tuple)) and isinstance(now, (list, tuple)) and len(before) == len(now):
+        for index, (one, other) in enumerate(zip(before, now, strict=True)):
+            name = one.get("name", index) if isinstance(one, dict) else index
+            yield from _differences(one, other, f"{path}.{name}")
+    elif not contract.same(before, now):
+        yield f"{path} was {_short(before)} and is now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,81 @@
+"""The page about the robot: its table is that of the robot's facts, its programs run as printed."""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alice import robot
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if re.match(r"\| \d \| \d: `", line)
+]
+
+
+def test_the_table_is_that_of_the_joints():
+    assert len(ROWS) == len(robot.JOINTS)
+    for column, (joint, row) in enumerate(zip(robot.JOINTS, ROWS, strict=True)):
+        unit = "rad" if joint.kind == "revolute" else "m"
+        lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {unit}", row[3]).groups()
+        assert (row[0], row[1]) == (str(joint.servo_id), f"{column}: `{joint.name}`")
+        assert (float(lower), float(upper)) == pytest.approx((joint.lower, joint.upper), abs=1e-4)
+
+
+def test_its_counts_are_those_of_the_constants():
+    per_metre = robot.COUNTS_PER_RADIAN / robot.FINGER_PER_RADIAN
+    assert f"`counts = {robot.CENTRE_COUNTS} + sign · {robot.COUNTS_PER_RADIAN:.2f} · rad`" in PAGE
+    assert f"`counts = {robot.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in PAGE
+    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+        if joint.kind == "revolute":
+            ends = [robot.CENTRE_COUNTS + robot.COUNTS_PER_RADIAN * end for end in (joint.lower, joint.upper)]
+        else:
+            ends = [robot.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
+        assert row[4] == " to ".join(str(round(end)) for end in ends)
+
+
+def test_a_sign_that_no_source_gives_is_to_be_checked():
+    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+        assert ("check on your arm" in row[5]) == (joint.kind == "revolute")
+
+
+def test_positive_is_where_the_page_says(tool_point):
+    up = tool_point({})
+    assert tool_point({"shoulder_joint": 0.5})[0] > up[0] and tool_point({"shoulder_joint": 0.5})[2] < up[2]
+    for name in ("elbow_joint", "wrist_pitch_joint"):
+        assert tool_point({name: 0.5})[0] > up[0]
+    assert tool_point({"shoulder_joint": 1.0, "base_joint": 0.5})[1] > 0
+    assert math.isclose(robot.SHOULDER_HEIGHT, 0.065) and round(-1000 * robot.SHOULDER_OFFSET) == 11
+
+
+@pytest.mark.parametrize("index", range(len(PROGRAMS)))
+def test_the_programs_run_as_printed(index, tmp_path):
+    pytest.importorskip("onnxruntime")
+    for policy in (ROOT / "assets" / "policies").glob("*.onnx"):
+        shutil.copy(policy, tmp_path)
+    (tmp_path / "program.py").write_text(PROGRAMS[index])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    if index == 0:
+        counts = [int(word) for word in re.search(r"counts of servos 6 to 1:(.*)", done.stdout)[1].split()]
+        assert len(counts) == 6 and all(0 <= count <= 1000 for count in counts)
+        assert len(done.stdout.splitlines()) == 1, "every step was taken"
+    else:
+        assert len(re.findall(r"-?\d+\.\d*(?:e-\d+)?", done.stdout)) == 7
+
+
+def test_there_are_two_programs():
+    assert len(PROGRAMS) == 2
