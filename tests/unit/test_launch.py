@@ -269,42 +269,6 @@ def test_a_right_checkpoint_is_loaded(tmp_path):
 
 
 ##
-# Device
-##
-
-
-@pytest.mark.parametrize(
-    ("gpus", "requested", "expected"),
-    [(0, None, "cpu"), (1, None, "cuda:0"), (2, "cpu", "cpu"), (2, "cuda", "cuda:0"), (2, "cuda:1", "cuda:1")],
-)
-def test_the_device_follows_the_machine(gpus, requested, expected, monkeypatch):
-    launch = _with_gpus(gpus, monkeypatch)
-    assert launch.choose_device(requested) == expected
-
-
-@pytest.mark.parametrize(
-    ("gpus", "requested", "reason"),
-    [
-        (0, "cuda:0", "finds no CUDA device on this machine; devices: cpu"),
-        (2, "cuda:2", "devices: cpu, cuda:0, cuda:1"),
-    ],
-)
-def test_a_device_that_is_not_there_is_refused(gpus, requested, reason, monkeypatch):
-    launch = _with_gpus(gpus, monkeypatch)
-    with pytest.raises(UsageError, match=reason):
-        launch.choose_device(requested)
-
-
-def _with_gpus(count, monkeypatch):
-    torch = pytest.importorskip("torch")
-    from alice import launch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    return launch
-
-
-##
 # Threads
 ##
 
