@@ -6,14 +6,12 @@ leaves word what to do once the module that a work-around is for is imported, by
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 from functools import cache, partial, wraps
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 
-from alice import affinity, after_import
+from alice import affinity, after_import, surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -24,24 +22,11 @@ ISAAC_LAB = ("3.0.0", "28.0.0")
 @cache
 def install() -> None:
     """Leave word where the work-arounds belong; a second call does nothing."""
-    settle_environment()
+    surroundings.settle()
     after_import.call("warp", keep_warp_quiet)
     after_import.call("isaaclab.app.sim_launcher", let_configurations_choose_the_device)
     after_import.call("isaaclab_ov.physics.ovphysx_manager", prepare_ovphysx)
     after_import.call("rsl_rl.utils.logger", let_code_state_be_stored)
-
-
-def settle_environment() -> None:
-    """Set the environment variables without which libraries end a process on an unusual machine.
-
-    A user id may have no name (a container started with ``--user 12345``): PyTorch's compiler names its cache after the
-    user and raises. Without the program git, GitPython, which RSL-RL imports, raises on import; it can be told not to.
-    """
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["LOGNAME"] = f"uid{os.getuid()}"
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 
 def keep_warp_quiet(warp) -> None:

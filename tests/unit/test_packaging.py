@@ -138,6 +138,20 @@ def test_no_file_is_larger_than_two_megabytes():
     assert {name: size for name, size in large.items() if size > MAX_BYTES} == {}
 
 
+def test_a_checkout_on_windows_keeps_the_line_ends_and_every_byte_of_what_is_no_text():
+    """Bash takes a carriage return for a part of the word before it."""
+    files = [path.relative_to(ROOT).as_posix() for path in _repository_files()]
+    command = ["git", "check-attr", "-z", "text", "eol", "--", *files]
+    fields = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    said = {(path, name): value for path, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False)}
+    for name in files:
+        content = (ROOT / name).read_bytes()
+        if not _is_text(ROOT / name) or b"\r\n" in content:
+            assert said[name, "text"] == "unset", f".gitattributes lets git change line ends in {name}"
+        else:
+            assert said[name, "eol"] == "lf", f".gitattributes gives {name} line ends of Windows there"
+
+
 def _machine_paths(text: str) -> list[str]:
     """Return the lines of a text that name somebody's home folder or the folder of this checkout."""
     homes = r"(?<![\w.}])/(?:root|(?:home|Users)/[a-z]\w*)/"
