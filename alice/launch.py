@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,7 @@ def resolve_task(name: str | None) -> str:
     Raises:
         UsageError: If there is no such task.
     """
+    require_isaac_lab()
     import gymnasium
 
     importlib.import_module("alice.tasks")  # by name: this module must not depend on the tasks
@@ -205,6 +207,22 @@ def resolve_task(name: str | None) -> str:
     if name not in known:
         raise UsageError(f"unknown task {name!r}; {suggest(name, known, 'tasks')}")
     return name
+
+
+def require_isaac_lab() -> None:
+    """Raise :class:`UsageError` unless there is an Isaac Lab that alice is for; a newer one is tried."""
+    try:
+        found = metadata.version("isaaclab")
+    except metadata.PackageNotFoundError:
+        raise UsageError(
+            "Isaac Lab is not installed for this Python; start with ./isaaclab.sh -p, which finds or makes one"
+        ) from None
+    major = int(found.partition(".")[0])
+    if major < 3 or 3 < major < 28:  # a source checkout counts otherwise, see compat.ISAAC_LAB
+        raise UsageError(
+            f"found Isaac Lab {found} in {sys.prefix}, alice is for 3.0.0; deactivate that environment and start with"
+            " ./isaaclab.sh -p, which makes one"
+        )
 
 
 def start_warp() -> None:

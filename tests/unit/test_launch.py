@@ -269,6 +269,34 @@ def test_a_right_checkpoint_is_loaded(tmp_path):
 
 
 ##
+# Isaac Lab
+##
+
+
+@pytest.mark.parametrize("found", ["2.3.0", "0.54.2", "4.6.1", None])
+def test_an_isaac_lab_that_does_not_fit_is_refused_in_one_line(found, monkeypatch):
+    launch = pytest.importorskip("alice.launch")
+
+    def version(name):
+        if found is None:
+            raise launch.metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(launch.metadata, "version", version)
+    with pytest.raises(UsageError, match=r"\./isaaclab\.sh -p") as told:
+        launch.resolve_task("Alice-Ball-Transfer")
+    assert (found or "not installed") in str(told.value)
+
+
+@pytest.mark.parametrize("found", ["3.0.0", "3.1.2", "28.0.0", "30.1.0"])
+def test_an_isaac_lab_that_may_fit_is_tried(found, monkeypatch):
+    from alice import launch
+
+    monkeypatch.setattr(launch.metadata, "version", lambda name: found)
+    launch.require_isaac_lab()
+
+
+##
 # Threads
 ##
 
