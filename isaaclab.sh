@@ -10,6 +10,12 @@
 #     3. .venv in this folder, once it is complete
 #     4. the `python3` or `python` on PATH, if Isaac Lab is installed for it
 #     5. .venv in this folder, made now: needs a Python with pip or uv, a network, and no root
+
+# With line ends of Windows each line below ends in a carriage return that bash takes for a word; behind a # it is none.
+eol='
+' #
+windows="has line ends of Windows. Clone alice with git, or run: sed -i 's/\\r//' isaaclab.sh" #
+[ "${#eol}" = 1 ] || { echo "alice: error: $0 $windows" >&2; exit 2; } #
 set -u
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -30,6 +36,65 @@ reason() {
 # would cost more than all the rest of a normal start.
 has() { compgen -G "$1/lib/python3*/*-packages/$2-*.dist-info" >/dev/null; }
 
+# Let pip and uv install where they are told to, whatever the user's settings for other projects say. The subshells keep
+# that from the command in the end.
+pip_as_told() (
+    unset PIP_TARGET PIP_PREFIX PIP_ROOT
+    export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
+    "$@"
+)
+uv_as_told() (
+    unset UV_SYSTEM_PYTHON UV_NO_BUILD UV_NO_BUILD_ISOLATION UV_REQUIRE_HASHES UV_RESOLUTION UV_PRERELEASE
+    cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME-}/.cache}/uv}
+    while [[ $cache == */* && ! -e $cache ]]; do cache=${cache%/*}; done
+    [[ -w ${cache:-/} ]] || export UV_CACHE_DIR=$here/.uv/cache    # removed when all is installed
+    "$uv" "$@"
+)
+
+# keep_out NAMES...: drop variables that are meant for another Python or another project's tests, with a word.
+keep_out() {
+    local name
+    for name in "$@"; do
+        [[ -n ${!name-} ]] && say "note: $name=${!name:0:60} is for other programs and not used here"
+        unset "$name"
+    done
+}
+
+# Drops what a ROS terminal adds to PYTHONPATH. The rest of it may be how an Isaac Lab that is not ours finds Isaac Sim.
+keep_out_ros() {
+    local entry prefix entries prefixes kept=
+    IFS=: read -ra entries <<<"${PYTHONPATH-}"
+    IFS=: read -ra prefixes <<<"${AMENT_PREFIX_PATH-}:/opt/ros"
+    for entry in ${entries[@]+"${entries[@]}"}; do
+        for prefix in "${prefixes[@]}"; do
+            [[ -n $prefix && $entry == "$prefix"/* ]] && continue 2
+        done
+        kept=${kept:+$kept:}$entry
+    done
+    [[ $kept == "${PYTHONPATH-}" ]] && return
+    say "note: the entries of ROS in PYTHONPATH are not used here"
+    if [[ $kept ]]; then export PYTHONPATH=$kept; else unset PYTHONPATH; fi
+}
+
+# keep_out_plugins WORDS...: what these variables add to other projects' tests is not there in an environment of ours.
+keep_out_plugins() { case " $* " in *pytest*) keep_out PYTEST_ADDOPTS PYTEST_PLUGINS ;; esac; }
+
+# fits PREFIX: is the Isaac Lab in there the one alice is for? Sets $found to its version. A source checkout of 3.0.0
+# calls itself 28.0.0; later ones of either kind may work.
+fits() {
+    for found in "$1"/lib/python3*/*-packages/isaaclab-*.dist-info; do
+        [[ -e $found ]] || continue
+        found=${found##*/isaaclab-}; found=${found%.dist-info}
+        case $found in
+            3.0.0 | 28.0.0) ;;
+            3.* | 28.* | 29.* | [3-9][0-9].*) say "note: Isaac Lab $found in $1 is newer than 3.0.0, which alice is for" ;;
+            *) return 1 ;;
+        esac
+    done
+}
+# refuse PREFIX HOW: say that the Isaac Lab in there does not fit, and how to leave it.
+refuse() { die "found Isaac Lab $found in $1, alice is for 3.0.0. $2 (alice then makes an environment of its own)."; }
+
 # hand_over PREFIX WORDS...: become the environment's Python or its `isaaclab` command.
 hand_over() {
     local bin=$1/bin; shift
@@ -49,7 +114,7 @@ get_uv() {
         say "getting the installer uv with '$python -m pip'"
         # --target needs neither root nor the venv module, and works where the system forbids `pip install --user`.
         rm -rf -- "$here/.uv"
-        "$python" -m pip install --disable-pip-version-check --target "$here/.uv" uv >>"$log" 2>&1 && return
+        pip_as_told "$python" -m pip install --disable-pip-version-check --target "$here/.uv" uv >>"$log" 2>&1 && return
         die "pip could not get uv: $(reason). Check the network and pip's settings, or install uv, and start again."
     done
     die "neither uv nor a Python with pip is on PATH. Install one (for example python3-pip) and start again."
@@ -79,10 +144,10 @@ add_alice() {
     fi
     say "installing alice into $prefix"
     if "$@" -m pip --version >/dev/null 2>&1; then
-        "$@" -m pip install --no-deps -e "$here" >"$log" 2>&1
+        pip_as_told "$@" -m pip install --no-deps -e "$here" >"$log" 2>&1
     else
         : >"$log"; get_uv
-        "$uv" pip install --python "$prefix/bin/python" --no-deps -e "$here" >>"$log" 2>&1
+        uv_as_told pip install --python "$prefix/bin/python" --no-deps -e "$here" >>"$log" 2>&1
     fi || die "could not install alice into $prefix: $(reason). Check the network, or deactivate that environment" \
         "(alice then makes its own), and start again."
     rm -f -- "$log"
@@ -116,7 +181,7 @@ make_venv() {
         get_uv
         python=$(find_python)
         say "making $venv with Python $python"
-        "$uv" venv --python "$python" "$venv" >>"$log" 2>&1 ||
+        uv_as_told venv --python "$python" "$venv" >>"$log" 2>&1 ||
             case $python in
                 3.12) die "no Python 3.12: none on PATH or in pyenv, and uv could not get one: $(reason). Install it" \
                     "(for example 'pyenv install 3.12'), or check the network, and start again." ;;
@@ -131,7 +196,7 @@ make_venv() {
     echo unfinished >"$stamp"
     say "installing Isaac Lab and alice (about 8 GB the first time; log: $log)"
     # On the terminal only the steps and the large downloads; the log has every line.
-    (cd "$here" && "$uv" pip install --python "$venv/bin/python" pip -e ".[train,test]") 2>&1 | tee -a "$log" |
+    (cd "$here" && uv_as_told pip install --python "$venv/bin/python" pip -e ".[train,test]") 2>&1 | tee -a "$log" |
         grep --line-buffered -E '^(Resolved|Downloading.*[0-9]{3}\.[0-9]MiB|Prepared|Installed)' >&2
     if (( PIPESTATUS[0] )); then
         # uv downloads everything before it installs anything, so an environment that worked before still does.
@@ -139,7 +204,7 @@ make_venv() {
         die "installation failed: $(reason). Check the network and the free disk space, and start again."
     fi
     echo "$want" >"$stamp"
-    rm -f -- "$log"
+    rm -rf -- "$log" "$here/.uv/cache"
 }
 
 if [[ -n ${ISAACLAB_PATH-} && ! $ISAACLAB_PATH -ef $here ]]; then
@@ -150,12 +215,18 @@ if [[ -n ${ISAACLAB_PATH-} && ! $ISAACLAB_PATH -ef $here ]]; then
         [[ -n $prefix && -d $prefix ]] && break
     done
     [[ -d $prefix ]] || prefix=$("$ISAACLAB_PATH/isaaclab.sh" -p -Ic 'import sys; print(sys.prefix)' | tail -n 1)
+    fits "$prefix" || refuse "$prefix" "Unset ISAACLAB_PATH"
+    keep_out_ros
+    keep_out_plugins "$@"
     add_alice "$prefix" "$ISAACLAB_PATH/isaaclab.sh" -p
     exec "$ISAACLAB_PATH/isaaclab.sh" "$@"
 fi
 
 for prefix in "${VIRTUAL_ENV-}" "${CONDA_PREFIX-}"; do
     [[ -n $prefix && ! $prefix -ef $venv ]] && has "$prefix" isaaclab || continue
+    fits "$prefix" || refuse "$prefix" "Deactivate that environment"
+    keep_out_ros
+    keep_out_plugins "$@"
     add_alice "$prefix" "$prefix/bin/python"
     hand_over "$prefix" "$@"
 done
@@ -164,12 +235,20 @@ if ! is_complete; then
     for python in python3 python; do
         prefix=$("$python" -Ic 'import sys; print(sys.prefix)' 2>/dev/null) && has "$prefix" isaaclab || continue
         [[ $prefix -ef $venv ]] && continue
+        fits "$prefix" || { say "note: Isaac Lab $found in $prefix is not used: alice is for 3.0.0"; continue; }
+        keep_out_ros
+        keep_out_plugins "$@"
         add_alice "$prefix" "$python"
         hand_over "$prefix" "$@"
     done
+fi
+# From here on the Python is ours, and all that it needs lies in .venv.
+keep_out PYTHONPATH PYTHONHOME
+keep_out_plugins "$@"
+if ! is_complete; then
     make_venv
     exec 9>&-
 fi
 export VIRTUAL_ENV=$venv
-unset CONDA_PREFIX PYTHONHOME
+unset CONDA_PREFIX
 hand_over "$venv" "$@"

@@ -13,7 +13,9 @@ FOLDERS = {"alice": "alice", "alice.tasks": "tasks", "alice.agents": "agents", "
 # Isaac Lab 3 needs Python 3.12; the marker keeps `pip install alice[train]` on an older Python from half-installing.
 PY312 = "; python_version >= '3.12'"
 TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
-TRAIN += ["imageio", "imageio-ffmpeg", "tqdm"]
+# What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
+TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
+TRAIN += ["imageio", "imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(
@@ -34,7 +36,7 @@ setup(
         "train": [requirement + PY312 for requirement in TRAIN],
         # Isaac Sim is not on PyPI but on NVIDIA's own index, which pip must be told of (see Isaac Lab's manual).
         "isaacsim": ["isaaclab[isaacsim]==3.0.0" + PY312],
-        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "tyro", "pydantic"],
+        "deploy": ["onnxruntime"],
         "test": ["pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
         "dev": ["ruff", "pyright", "pre-commit"],
     },

@@ -1,15 +1,120 @@
-"""Work-arounds for Isaac Lab 3.0.0, each guarded by the condition it is for. Nothing else patches anything."""
+"""Work-arounds for Isaac Lab 3.0.0, each guarded by the condition it is for. Nothing else patches anything.
+
+:func:`install` runs when the tasks are registered, for every command of Isaac Lab on the machine: it loads nothing and
+leaves word what to do once the module that a work-around is for is imported, by whomever.
+"""
 
 from __future__ import annotations
 
 import logging
-from functools import wraps
+from functools import cache, partial, wraps
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 
-from alice import affinity
+from alice import affinity, after_import, surroundings
 
 logger = logging.getLogger(__name__)
+
+ISAAC_LAB = ("3.0.0", "28.0.0")
+"""The release that is meant, as its wheel and its source checkout call themselves."""
+
+
+@cache
+def install() -> None:
+    """Leave word where the work-arounds belong; a second call does nothing."""
+    surroundings.settle()
+    after_import.call("warp", keep_warp_quiet)
+    after_import.call("isaaclab.app.sim_launcher", let_configurations_choose_the_device)
+    after_import.call("isaaclab_ov.physics.ovphysx_manager", prepare_ovphysx)
+    after_import.call("rsl_rl.utils.logger", let_code_state_be_stored)
+
+
+def keep_warp_quiet(warp) -> None:
+    """Let Warp tell of warnings and errors alone: not of its version, its devices and every kernel it loads."""
+    warp.config.log_level = warp.LOG_WARNING
+
+
+def let_configurations_choose_the_device(launcher) -> bool:
+    """Let a task's configuration choose the device where PyTorch can use no GPU and ``--device`` is not given.
+
+    The default of Isaac Lab 3.0.0 is ``cuda:0`` on every machine and overwrites what a configuration says. With None,
+    its own word for "as the configuration says", tasks of others stay as they are: their configurations say ``cuda:0``.
+
+    Args:
+        launcher: Module ``isaaclab.app.sim_launcher``.
+
+    Returns:
+        Whether the default was changed: False where it already is.
+    """
+    stock = launcher.add_launcher_args
+    if getattr(stock, "lets_configurations_choose", False):
+        return False
+
+    @wraps(stock)
+    def add_launcher_args(parser) -> None:
+        from alice import device
+
+        stock(parser)
+        if parser.get_default("device") == "cuda:0" and device.preferred() == "cpu":
+            device.tell()
+            parser.set_defaults(device=None)
+
+    add_launcher_args.lets_configurations_choose = True
+    launcher.add_launcher_args = add_launcher_args
+    return True
+
+
+def let_code_state_be_stored(module) -> bool:
+    """Let RSL-RL store the state of the code whatever bytes it is of, and let no failure of git end a training.
+
+    RSL-RL 5.5.1 writes the difference of every work tree around it as UTF-8 and strictly, when the environment stands
+    already: one byte of another encoding in it, which git hands on as it is, ends the training.
+
+    Args:
+        module: ``rsl_rl.utils.logger``.
+
+    Returns:
+        Whether anything was changed: False where it already is.
+    """
+    if "open" in vars(module):
+        return False
+    import git
+
+    module.open = partial(open, errors="surrogateescape")  # which is how GitPython reads those bytes
+    stock = module.Logger._store_code_state
+
+    @wraps(stock)
+    def store(self) -> list[str]:
+        try:
+            return stock(self)
+        except (git.GitError, OSError) as error:
+            logger.warning("the state of the code is not stored with this run: %s", " ".join(str(error).split())[:300])
+            return []
+
+    module.Logger._store_code_state = store
+    return True
+
+
+def prepare_ovphysx(manager) -> None:
+    """Do what the ovphysx backend needs: part of it now, the rest when it starts, which is when it loads its library.
+
+    Args:
+        manager: Module ``isaaclab_ov.physics.ovphysx_manager``.
+    """
+    allow_pinned_arrays_without_cuda()
+    let_ovphysx_run_whole_control_steps(manager)
+    stock = manager.OvPhysxBackend.__init__
+    if getattr(stock, "prepares_ovphysx", False):
+        return
+
+    @wraps(stock)
+    def init(self, *args, **options) -> None:
+        match_ovphysx_threads_to_cores()
+        let_ovphysx_service_threads_sleep()
+        stock(self, *args, **options)
+
+    init.prepares_ovphysx = True
+    manager.OvPhysxBackend.__init__ = init
 
 
 def allow_pinned_arrays_without_cuda() -> bool:
@@ -23,8 +128,6 @@ def allow_pinned_arrays_without_cuda() -> bool:
     """
     import warp as wp
 
-    wp.config.log_level = wp.LOG_WARNING
-    wp.init()
     if wp.is_cuda_available():
         return False
     cpu = wp.get_device("cpu")
@@ -32,7 +135,7 @@ def allow_pinned_arrays_without_cuda() -> bool:
     return True
 
 
-def let_ovphysx_run_whole_control_steps() -> bool:
+def let_ovphysx_run_whole_control_steps(manager) -> bool:
     """Let ovphysx run all physics steps of one control step in one call.
 
     Isaac Lab 3.0.0 writes unchanged joint targets before and refreshes every asset after *each* physics step; at six
@@ -41,16 +144,16 @@ def let_ovphysx_run_whole_control_steps() -> bool:
     on physics configurations with ``runs_whole_control_steps = True`` only (:class:`alice.tasks.ball_transfer.
     physics_cfg.ControlStepOvPhysxCfg`), so other tasks in the same process are not touched.
 
+    Args:
+        manager: Module ``isaaclab_ov.physics.ovphysx_manager``.
+
     Returns:
-        Whether the hook was installed: False where it already is, or without ovphysx, or with another Isaac Lab.
+        Whether the hook was installed: False where it already is, or with another Isaac Lab.
     """
-    try:
-        if version("isaaclab") != "3.0.0":
-            logger.warning("isaaclab %s: ovphysx steps are not joined (known for 3.0.0)", version("isaaclab"))
-            return False
-        from isaaclab_ov.physics import OvPhysxManager
-    except (PackageNotFoundError, ImportError):
+    if version("isaaclab") not in ISAAC_LAB:
+        logger.warning("isaaclab %s: ovphysx steps are not joined (known for 3.0.0)", version("isaaclab"))
         return False
+    OvPhysxManager = manager.OvPhysxManager
     if "handles_decimation" in vars(OvPhysxManager):
         return False
     from isaaclab.physics import PhysicsManager

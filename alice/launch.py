@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, overrides, provenance, seeds, usage
+from alice import affinity, checkpoints, device, overrides, provenance, seeds, usage
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -107,15 +108,16 @@ def prepare(
     is_onnx = path is not None and path.suffix == ".onnx"
     if is_onnx and not takes_onnx:
         raise UsageError(f"--checkpoint {path.name!r} is an exported policy; give the model_<number>.pt it came from")
-    device = choose_device(args.device)
+    chosen = device.choose(args.device)
+    start_warp()
     weights = checkpoints.load(path) if path and not is_onnx else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
     words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]
-    env_cfg.sim.device = agent_cfg.device = device
+    env_cfg.sim.device = agent_cfg.device = chosen
     if args.num_envs is not None:
         env_cfg.scene.num_envs = args.num_envs
-    job = Job(task, agent, device, words, env_cfg, agent_cfg, path, weights)
+    job = Job(task, agent, chosen, words, env_cfg, agent_cfg, path, weights)
     job.set_seed(agent_cfg.seed if args.seed is None else args.seed)
     limit_threads()
     return job
@@ -196,10 +198,10 @@ def resolve_task(name: str | None) -> str:
     Raises:
         UsageError: If there is no such task.
     """
+    require_isaac_lab()
     import gymnasium
 
-    with _without_driver_warning():
-        importlib.import_module("alice.tasks")  # by name: this module must not depend on the tasks
+    importlib.import_module("alice.tasks")  # by name: this module must not depend on the tasks
     known = [task for task in gymnasium.registry if task.startswith(TASK_PREFIX)]
     if name is None:
         raise UsageError(f"--task is missing; tasks: {', '.join(sorted(known))}")
@@ -207,6 +209,30 @@ def resolve_task(name: str | None) -> str:
     if name not in known:
         raise UsageError(f"unknown task {name!r}; {suggest(name, known, 'tasks')}")
     return name
+
+
+def require_isaac_lab() -> None:
+    """Raise :class:`UsageError` unless there is an Isaac Lab that alice is for; a newer one is tried."""
+    try:
+        found = metadata.version("isaaclab")
+    except metadata.PackageNotFoundError:
+        raise UsageError(
+            "Isaac Lab is not installed for this Python; start with ./isaaclab.sh -p, which finds or makes one"
+        ) from None
+    major = int(found.partition(".")[0])
+    if major < 3 or 3 < major < 28:  # a source checkout counts otherwise, see compat.ISAAC_LAB
+        raise UsageError(
+            f"found Isaac Lab {found} in {sys.prefix}, alice is for 3.0.0; deactivate that environment and start with"
+            " ./isaaclab.sh -p, which makes one"
+        )
+
+
+def start_warp() -> None:
+    """Load Warp, which everything simulated needs, without its warning where there is no driver of CUDA."""
+    with _without_driver_warning():
+        import warp
+
+        warp.init()
 
 
 @contextlib.contextmanager
@@ -236,28 +262,6 @@ def resolve_agent(task: str, name: str) -> str:
     if name not in known:
         raise UsageError(f"unknown agent {name!r} of {task}; {suggest(name, known, 'agents')}")
     return name
-
-
-def choose_device(requested: str | None) -> str:
-    """Return the device of simulation and learning: ``cuda:0`` where PyTorch finds CUDA, else ``cpu``.
-
-    Args:
-        requested: What the user gave with ``--device``; None leaves the choice to the machine.
-
-    Raises:
-        UsageError: If the machine does not have it.
-    """
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if requested is None:
-        return "cuda:0" if count else "cpu"
-    known = ["cpu", *(f"cuda:{index}" for index in range(count))]
-    device = "cuda:0" if requested == "cuda" else requested
-    if device not in known:
-        reason = "PyTorch finds no CUDA device on this machine; " if not count and device.startswith("cuda") else ""
-        raise UsageError(f"--device {requested!r} cannot be used; {reason}{suggest(device, known, 'devices')}")
-    return device
 
 
 def limit_threads() -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from alice import memory
+from alice import device, memory
+from alice.compat import ISAAC_LAB
 
-REQUIRED = {"isaaclab": "3.0.0", "rsl-rl-lib": "5.5.1"}
-"""Packages that must have one exact version; the others are looked at for being there."""
+REQUIRED = {"isaaclab": ISAAC_LAB, "rsl-rl-lib": ("5.5.1",)}
+"""Packages that must have one of these versions; the others are looked at for being there."""
 PRESENT = ("torch", "torchvision", "ovphysx", "newton", "warp-lang", "onnx", "onnxruntime", "tensorboard")
 MEMORY_GB = 4.0
 """Free memory that 512 environments of the state task need on the CPU."""
@@ -55,11 +56,11 @@ def _packages() -> list[Finding]:
         except metadata.PackageNotFoundError:
             found.append(Finding(name, "problem", "not installed; delete .venv and start ./isaaclab.sh again"))
             continue
-        wanted = REQUIRED.get(name, version)
-        if version == wanted:
+        wanted = REQUIRED.get(name, (version,))
+        if version in wanted:
             found.append(Finding(name, "ok", version))
         else:
-            text = f"{version}, need {wanted}; delete .venv and start ./isaaclab.sh again"
+            text = f"{version}, need {wanted[0]}; delete .venv and start ./isaaclab.sh again"
             found.append(Finding(name, "problem", text))
     return found
 
@@ -67,15 +68,15 @@ def _packages() -> list[Finding]:
 def _gpu() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding("GPU", "note", "cannot be looked for without PyTorch")
+    found = device.cuda()
+    if found.problem:
+        return Finding("GPU", "problem", found.problem)
+    if not found.usable:
+        return Finding("GPU", "note", "none; training runs on the CPU")
     import torch
 
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        memory = properties.total_memory / 1e9
-        return Finding("GPU", "ok", f"{properties.name}, {memory:.0f} GB, CUDA {torch.version.cuda}")
-    if shutil.which("nvidia-smi"):
-        return Finding("GPU", "problem", "nvidia-smi is there and PyTorch finds no CUDA device; check the driver")
-    return Finding("GPU", "note", "none; training runs on the CPU")
+    properties = torch.cuda.get_device_properties(found.usable[0])
+    return Finding("GPU", "ok", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB, CUDA {torch.version.cuda}")
 
 
 def _memory() -> Finding:

@@ -77,6 +77,9 @@ def _picture(job: Job) -> tuple[int, int]:
 def free_bytes(device: str) -> int | None:
     """Return the free memory of a device [bytes], None where it cannot be told.
 
+    On the CPU it is what the machine has left or, where that is less, what a container or a job of a cluster may still
+    take: beyond that the system kills the process without a word.
+
     Args:
         device: ``cpu`` or ``cuda:N``.
     """
@@ -86,6 +89,43 @@ def free_bytes(device: str) -> int | None:
         return torch.cuda.mem_get_info(device)[0]
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
-        return 1024 * int(lines["MemAvailable"].split()[0])
+        free = [1024 * int(lines["MemAvailable"].split()[0])]
     except (OSError, KeyError, ValueError):
+        free = []
+    return min([*free, *group_free_bytes()], default=None)
+
+
+def group_free_bytes(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """Return what is left of every memory limit of Linux's control groups that this process is under [bytes].
+
+    Args:
+        root: Where the groups are mounted: version 2, or version 1 with its folder ``memory``.
+        membership: Which groups the process is in.
+    """
+    try:
+        lines = [line.split(":", 2) for line in membership.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return []
+    free = []
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers == "":
+            tops, names = (root, root / "unified"), ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            tops, names = (root / "memory",), ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # A limit above binds too. Seen from inside of a container the path may be that outside of it, and only the
+        # mounted top is there.
+        inner = Path(path.lstrip("/"))
+        free += [left for top in tops for part in (inner, *inner.parents) if (left := _left(top / part, *names))]
+    return free
+
+
+def _left(group: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+    """Return what is left of a group's limit [bytes], None without one. Files it read can be dropped from memory."""
+    try:
+        most, used = int((group / limit).read_text()), int((group / usage).read_text())
+        lines = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # "max" is no limit
         return None
+    return max(1, most - used + int(lines.get(reclaimable, 0)))

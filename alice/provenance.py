@@ -70,7 +70,13 @@ def changes(root: Path) -> list[str] | None:
 
 
 def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=20)
+    # Variables of a hook or of another work tree would answer for that one; and a checkout that belongs to somebody
+    # else, as one that is mounted into a container does, is the one whose code runs here all the same.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-c", f"safe.directory={root.resolve()}", "-C", str(root), *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="surrogateescape", check=True, timeout=20, env=environment
+    )
     return done.stdout.strip()
 
 

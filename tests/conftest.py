@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from alice import surroundings
+
+surroundings.settle()  # as the tasks do when they are registered, before any library looks at the user and the home
+
 HERE = Path(__file__).resolve().parent
 
 

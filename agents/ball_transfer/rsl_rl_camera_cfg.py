@@ -7,6 +7,8 @@ from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlMLPModelCfg, RslRlOnPolicy
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
+from alice.device import preferred as preferred_device
+
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
 
 ACTOR_GROUPS = ["proprioception", "command_state", "goal", "image"]
@@ -64,6 +66,7 @@ class CameraPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     """PPO from pixels without a teacher; the critic is asymmetric, it sees the state."""
 
     seed = 1
+    device = preferred_device()
     num_steps_per_env = 24
     max_iterations = 1000
     save_interval = 50

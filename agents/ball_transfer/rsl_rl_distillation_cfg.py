@@ -7,6 +7,8 @@ from isaaclab_rl.rsl_rl import RslRlDistillationAlgorithmCfg, RslRlDistillationR
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
+from alice.device import preferred as preferred_device
+
 from .rsl_rl_camera_cfg import ACTOR_GROUPS, RESNET_ACTOR_GROUPS, CameraActorCfg
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
 
@@ -50,6 +52,7 @@ class CameraDistillationRunnerCfg(RslRlDistillationRunnerCfg):
     """The student acts, the teacher says what it would have done: ``--checkpoint`` is a policy of the state task."""
 
     seed = 1
+    device = preferred_device()
     num_steps_per_env = 8
     max_iterations = 400
     save_interval = 50

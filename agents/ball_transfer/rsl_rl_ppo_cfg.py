@@ -5,12 +5,15 @@ from __future__ import annotations
 from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg, RslRlSymmetryCfg
 
+from alice.device import preferred as preferred_device
+
 
 @configclass
 class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     """PPO that learns the state task on two CPU cores within 20 minutes."""
 
     seed = 1
+    device = preferred_device()
     num_steps_per_env = 24
     max_iterations = 300
     save_interval = 50

@@ -13,7 +13,7 @@ from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
-from alice import robot
+from alice import device, robot
 from alice.assets import STARTS_FILE
 from alice.curriculum import EARLY_WEIGHTS, MIXED_STARTS
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
@@ -279,6 +279,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     def __post_init__(self):
         self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
         self.episode_length_s = TRAINING_EPISODE_S
+        self.sim.device = device.preferred()
         self.sim.dt = 1.0 / robot.PHYSICS_RATE_HZ
         self.sim.render_interval = self.decimation
         self.sim.physics = PhysicsCfg()

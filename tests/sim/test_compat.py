@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alice import affinity
+
 pytest.importorskip("ovphysx")
 
 GET_TIMER_SLACK = 30
@@ -17,6 +19,20 @@ def _switches() -> int:
     """Return how often the threads of this process have gone to sleep."""
     lines = [line for file in Path("/proc/self/task").glob("*/status") for line in file.read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
+def test_all_work_arounds_are_in_place_when_ovphysx_runs(simulate):
+    """They are put there by what is imported on the way to a running simulation, and not by a call."""
+    import ovphysx
+    import warp
+
+    env = simulate()
+    assert env.sim.physics_manager.handles_decimation()
+    assert getattr(ovphysx.PhysX.attach_ovstage, "lets_threads_sleep", False) is sys.platform.startswith("linux")
+    assert getattr(ovphysx.PhysXConfig, "is_matched_to_cores", False) is (len(affinity.cores()) < 8)
+    cpu = warp.get_device("cpu")
+    assert (cpu.pinned_allocator is cpu.default_allocator) is not warp.is_cuda_available()
+    assert "libovphysx" in Path("/proc/self/maps").read_text(), "else the test of what is not loaded proves nothing"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the scheduler of Linux is meant")

@@ -270,39 +270,31 @@ def test_a_right_checkpoint_is_loaded(tmp_path):
 
 
 ##
-# Device
+# Isaac Lab
 ##
 
 
-@pytest.mark.parametrize(
-    ("gpus", "requested", "expected"),
-    [(0, None, "cpu"), (1, None, "cuda:0"), (2, "cpu", "cpu"), (2, "cuda", "cuda:0"), (2, "cuda:1", "cuda:1")],
-)
-def test_the_device_follows_the_machine(gpus, requested, expected, monkeypatch):
-    launch = _with_gpus(gpus, monkeypatch)
-    assert launch.choose_device(requested) == expected
+@pytest.mark.parametrize("found", ["2.3.0", "0.54.2", "4.6.1", None])
+def test_an_isaac_lab_that_does_not_fit_is_refused_in_one_line(found, monkeypatch):
+    launch = pytest.importorskip("alice.launch")
+
+    def version(name):
+        if found is None:
+            raise launch.metadata.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(launch.metadata, "version", version)
+    with pytest.raises(UsageError, match=r"\./isaaclab\.sh -p") as told:
+        launch.resolve_task("Alice-Ball-Transfer")
+    assert (found or "not installed") in str(told.value)
 
 
-@pytest.mark.parametrize(
-    ("gpus", "requested", "reason"),
-    [
-        (0, "cuda:0", "finds no CUDA device on this machine; devices: cpu"),
-        (2, "cuda:2", "devices: cpu, cuda:0, cuda:1"),
-    ],
-)
-def test_a_device_that_is_not_there_is_refused(gpus, requested, reason, monkeypatch):
-    launch = _with_gpus(gpus, monkeypatch)
-    with pytest.raises(UsageError, match=reason):
-        launch.choose_device(requested)
-
-
-def _with_gpus(count, monkeypatch):
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("found", ["3.0.0", "3.1.2", "28.0.0", "30.1.0"])
+def test_an_isaac_lab_that_may_fit_is_tried(found, monkeypatch):
     from alice import launch
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    return launch
+    monkeypatch.setattr(launch.metadata, "version", lambda name: found)
+    launch.require_isaac_lab()
 
 
 ##

@@ -61,6 +61,54 @@ def test_where_memory_cannot_be_told_nothing_is_refused(monkeypatch):
     memory.require(_job(num_envs=10**9))
 
 
+def _group(folder, limit, used, cached, version):
+    names = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        2: ("memory.max", "memory.current", "inactive_file"),
+    }[version]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"cache 5\n{names[2]} {cached}\n")
+
+
+V1_NONE = 9223372036854771712
+"""What version 1 says where there is no limit."""
+
+
+@pytest.mark.parametrize(
+    ("membership", "groups", "expected"),
+    [
+        ("0::/\n", {".": ("2000", 700, 100, 2)}, [1400]),
+        ("0::/\n", {".": ("max", 700, 100, 2)}, []),
+        ("0::/job/step\n", {"job": (5000, 700, 0, 2), "job/step": ("max", 600, 0, 2)}, [4300]),
+        ("0::/job/step\n", {"job": (5000, 700, 0, 2), "job/step": (1000, 600, 50, 2)}, [450, 4300]),
+        ("0::/outside/docker-1\n", {".": (2000, 1500, 0, 2)}, [500]),  # the path of the host, seen from inside
+        ("4:memory:/docker/1\n0::/\n", {"memory": (3000, 1000, 200, 1)}, [2200]),
+        ("4:cpu,memory:/a\n", {"memory/a": (3000, 1000, 0, 1), "memory": (V1_NONE, 0, 0, 1)}, [2000, V1_NONE]),
+        ("3:cpu:/a\n", {"memory/a": (3000, 1000, 0, 1)}, []),
+        ("0::/\n", {".": (2000, 5000, 0, 2)}, [1]),  # already over it: nothing fits
+        ("odd\n\n", {".": (2000, 700, 100, 2)}, []),
+    ],
+)
+def test_the_limit_of_a_container_counts(membership, groups, expected, tmp_path):
+    for name, group in groups.items():
+        _group(tmp_path / "cgroup" / name, *group)
+    (tmp_path / "self").write_text(membership)
+    assert memory.group_free_bytes(tmp_path / "cgroup", tmp_path / "self") == expected
+
+
+def test_a_container_smaller_than_its_machine_is_what_a_training_must_fit_into(monkeypatch):
+    monkeypatch.setattr(memory, "group_free_bytes", lambda: [int(1.5e9), V1_NONE])
+    assert memory.free_bytes("cpu") <= 1.5e9
+    with pytest.raises(UsageError, match=r"1\.5 GB are free"):
+        memory.require(_job(num_envs=4096))
+
+
+def test_a_system_without_control_groups_has_no_such_limit(tmp_path):
+    assert memory.group_free_bytes(tmp_path, tmp_path / "nothing") == []
+
+
 def test_this_machine_has_some():
     free = memory.free_bytes("cpu")
     assert free is None or free > 1e8

@@ -18,8 +18,8 @@ MAX_BYTES = 2_000_000
 
 def _repository_files() -> list[Path]:
     """Return every file that is or would be committed, relative to the repository."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout: which files belong to the repository is unknown")
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no git checkout or no git: which files belong to the repository is unknown")
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [path for name in output.split("\0") if name and (path := ROOT / name).is_file()]
@@ -136,6 +136,20 @@ def test_no_module_name_contains_lab():
 def test_no_file_is_larger_than_two_megabytes():
     large = {str(path.relative_to(ROOT)): path.stat().st_size for path in _repository_files()}
     assert {name: size for name, size in large.items() if size > MAX_BYTES} == {}
+
+
+def test_a_checkout_on_windows_keeps_the_line_ends_and_every_byte_of_what_is_no_text():
+    """Bash takes a carriage return for a part of the word before it."""
+    files = [path.relative_to(ROOT).as_posix() for path in _repository_files()]
+    command = ["git", "check-attr", "-z", "text", "eol", "--", *files]
+    fields = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    said = {(path, name): value for path, name, value in zip(fields[::3], fields[1::3], fields[2::3], strict=False)}
+    for name in files:
+        content = (ROOT / name).read_bytes()
+        if not _is_text(ROOT / name) or b"\r\n" in content:
+            assert said[name, "text"] == "unset", f".gitattributes lets git change line ends in {name}"
+        else:
+            assert said[name, "eol"] == "lf", f".gitattributes gives {name} line ends of Windows there"
 
 
 def _machine_paths(text: str) -> list[str]:

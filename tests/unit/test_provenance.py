@@ -1,6 +1,8 @@
 """Provenance: a figure can be traced to a commit and a command, and says nothing about where files lie."""
 
 import json
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +11,8 @@ from alice import __version__, provenance
 
 
 def _repository(folder):
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
     for words in (
         ("init", "-q"),
         ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"),
@@ -39,6 +43,35 @@ def test_a_package_installed_inside_another_repository_does_not_take_its_commit(
     inner = tmp_path / "site-packages"
     inner.mkdir()
     assert provenance.git_state(inner) == (None, None)
+
+
+def test_names_of_any_bytes_are_no_error(tmp_path):
+    commit = _repository(tmp_path)
+    subprocess.run(["git", "-C", str(tmp_path), "config", "core.quotePath", "false"], check=True)
+    with open(os.fsencode(tmp_path) + b"/gr\xfc\xdfe", "w"):
+        pass
+    assert provenance.git_state(tmp_path) == (commit, True)
+
+
+def test_variables_of_another_work_tree_do_not_answer(tmp_path, monkeypatch):
+    """As git sets them for its hooks."""
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    commit = _repository(tmp_path / "mine")
+    _repository(tmp_path / "other")
+    (tmp_path / "other" / "new").touch()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    assert provenance.git_state(tmp_path / "mine") == (commit, False)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_checkout_of_somebody_else_has_a_commit(tmp_path):
+    """As one that is mounted into a container."""
+    commit = _repository(tmp_path)
+    for path in (tmp_path, tmp_path / ".git"):
+        os.chown(path, 12345, 12345)
+    assert provenance.git_state(tmp_path) == (commit, False)
 
 
 def test_no_git_command_is_no_error(tmp_path, monkeypatch):
