@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from alice import memory
+from alice import kit, memory
 
 REQUIRED = {"isaaclab": "3.0.0", "rsl-rl-lib": "5.5.1"}
 """Packages that must have one exact version; the others are looked at for being there."""
@@ -101,6 +101,8 @@ def _disk(folder: Path, checkpoints_mb: float) -> Finding:
 
 
 def _isaac_sim() -> Finding:
-    if importlib.util.find_spec("isaacsim") is None:
+    if kit.home() is None:
         return Finding("Isaac Sim", "note", "not installed, and not needed unless physics=isaacsim_physx")
-    return Finding("Isaac Sim", "ok", metadata.version("isaacsim"))
+    if lack := kit.missing():
+        return Finding("Isaac Sim", "problem", lack)
+    return Finding("Isaac Sim", "ok", kit.version())
