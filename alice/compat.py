@@ -32,6 +32,36 @@ def allow_pinned_arrays_without_cuda() -> bool:
     return True
 
 
+class _WithoutDeprecations:
+    """A logger of Warp that drops what is deprecated and passes everything else on."""
+
+    def __init__(self, stock):
+        self._stock = stock
+        self.debug, self.info, self.error = stock.debug, stock.info, stock.error
+
+    def warning(self, message: str, category=None, stacklevel: int = 1) -> None:
+        """Pass a warning on, unless it is about code that is none of the user's."""
+        if not (category and issubclass(category, DeprecationWarning)):
+            self._stock.warning(message, category, stacklevel + 1)
+
+
+def silence_deprecations_of_warp() -> bool:
+    """Keep Warp from telling what others do that is deprecated.
+
+    ``isaaclab.utils.warp`` 3.0.0 sets ``warp.config.quiet`` while it is imported. Where deprecations are shown, Warp
+    prints that once a process, by itself: a second line beside that of a user's mistake, or none, as imports fall.
+
+    Returns:
+        Whether the logger was replaced: False where it already is.
+    """
+    import warp as wp
+
+    if isinstance(wp.get_logger(), _WithoutDeprecations):
+        return False
+    wp.set_logger(_WithoutDeprecations(wp.get_logger()))
+    return True
+
+
 def let_ovphysx_run_whole_control_steps() -> bool:
     """Let ovphysx run all physics steps of one control step in one call.
 

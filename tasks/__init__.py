@@ -11,8 +11,10 @@ from alice.compat import (
     let_ovphysx_run_whole_control_steps,
     let_ovphysx_service_threads_sleep,
     match_ovphysx_threads_to_cores,
+    silence_deprecations_of_warp,
 )
 
+silence_deprecations_of_warp()
 allow_pinned_arrays_without_cuda()
 let_ovphysx_run_whole_control_steps()
 match_ovphysx_threads_to_cores()
