@@ -34,8 +34,8 @@ setup(
     install_requires=["numpy"],
     extras_require={
         "train": [requirement + PY312 for requirement in TRAIN],
-        # Isaac Sim is not on PyPI but on NVIDIA's own index, which pip must be told of (see Isaac Lab's manual).
-        "isaacsim": ["isaaclab[isaacsim]==3.0.0" + PY312],
+        # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
+        # extra which side wins. docs/isaacsim.md has the command.
         "deploy": ["onnxruntime"],
         "test": ["pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
         "dev": ["ruff", "pyright", "pre-commit"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, device, overrides, provenance, seeds, usage
+from alice import affinity, checkpoints, device, kit, overrides, provenance, seeds, usage
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -316,14 +315,15 @@ def settle_physics(env_cfg: Any) -> None:
     Raises:
         UsageError: If the choice cannot run here.
     """
-    from isaaclab.app import validate_launch
+    reasons = kit.needed(env_cfg)
+    if reasons and (lack := kit.missing()):
+        if physics_name(env_cfg) != "isaacsim_physx":
+            raise UsageError(f"{' and '.join(reasons)}: Isaac Sim {lack}")
+        raise UsageError(f"physics=isaacsim_physx: Isaac Sim {lack}; physics=ovphysx is the same PhysX without it")
 
-    try:
-        validate_launch(env_cfg, {})
-    except ValueError as error:
-        raise UsageError(f"this combination of presets cannot run: {error}") from error
-    if type(env_cfg.sim.physics).__name__ == "PhysxCfg" and importlib.util.find_spec("isaacsim") is None:
-        raise UsageError(
-            "physics=isaacsim_physx needs Isaac Sim, which is not installed; use physics=ovphysx, the same PhysX"
-            " without Isaac Sim, or install alice[isaacsim]"
-        )
+
+def refuse_two_runtimes(jobs: list[Job]) -> None:
+    """Raise :class:`UsageError` if one process would need PhysX both with and without Isaac Sim."""
+    names = [physics_name(job.env_cfg) for job in jobs]
+    if "ovphysx" in names and any(kit.needed(job.env_cfg) for job in jobs):
+        raise UsageError("PhysX with and without Isaac Sim cannot be loaded in one process; give them one at a time")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from alice import device, memory
+from alice import device, kit, memory
 from alice.compat import ISAAC_LAB
 
 REQUIRED = {"isaaclab": ISAAC_LAB, "rsl-rl-lib": ("5.5.1",)}
@@ -102,6 +102,8 @@ def _disk(folder: Path, checkpoints_mb: float) -> Finding:
 
 
 def _isaac_sim() -> Finding:
-    if importlib.util.find_spec("isaacsim") is None:
+    if kit.home() is None:
         return Finding("Isaac Sim", "note", "not installed, and not needed unless physics=isaacsim_physx")
-    return Finding("Isaac Sim", "ok", metadata.version("isaacsim"))
+    if lack := kit.missing():
+        return Finding("Isaac Sim", "problem", lack)
+    return Finding("Isaac Sim", "ok", kit.version())

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
         print(f"alice: {job.agent_cfg.run_name}: {start} -> {folder}", flush=True)
         code = _run("train", [*_flags(args, job), *others, "--run_timestamp", stamp, *words])
         newest = checkpoints.newest_in(folder) if folder.is_dir() else None
-        if code or newest is None:
+        last = job.first_iteration + (args.max_iterations or job.agent_cfg.max_iterations) - 1
+        if code or newest is None or checkpoints.number(newest) < last:  # a window that was closed leaves with 0
             print(f"alice: the chain ended in {job.agent_cfg.run_name}{_remedy(task, agent, folder)}", file=sys.stderr)
             return code or 1
         start = newest

@@ -7,6 +7,7 @@ the folder and writes ``params/alice.json`` into it before training starts: it i
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alice import checkpoints, launch, provenance, usage
+from alice import checkpoints, kit, launch, provenance, usage
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -32,7 +33,6 @@ def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespac
     Raises:
         UsageError: If a flag is unknown or has a wrong value.
     """
-    from isaaclab.app import add_launcher_args
     from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
     from isaaclab_rl.entrypoints.common import add_common_train_args
 
@@ -41,7 +41,7 @@ def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespac
     stock.add_argument("--external_callback")
     stock.add_argument("--resume_optimizer_state", action=argparse.BooleanOptionalAction)
     add_rsl_rl_args(stock)
-    add_launcher_args(stock)
+    kit.add_launcher_flags(stock)
     args, unknown = stock.parse_known_args(words)
     usage.refuse_unknown(unknown, parser)
     return args
@@ -129,6 +129,25 @@ def apply_resume(resume: Resume, args: argparse.Namespace, words: list[str]) -> 
     args.max_iterations = total - resume.iteration - 1
     given = {word.partition("=")[0] for word in words}
     return [word for word in record["overrides"] if word.partition("=")[0] not in given] + words
+
+
+def start_kit(job: Job, stock: argparse.Namespace) -> None:
+    """Start Isaac Sim's process if the training needs it; see :mod:`alice.kit`.
+
+    Args:
+        job: Checked command line.
+        stock: Flags of Isaac Lab's entry point.
+
+    Raises:
+        UsageError: If it is needed and cannot start here.
+    """
+    from isaaclab_rl.entrypoints.common import enable_cameras_for_video, pre_launch_video_config
+
+    flags = argparse.Namespace(**{**vars(stock), "device": job.device})
+    env_cfg = copy.deepcopy(job.env_cfg)
+    enable_cameras_for_video(flags)
+    pre_launch_video_config(env_cfg, flags)
+    kit.start(env_cfg, vars(flags))
 
 
 def begin(job: Job, stock: argparse.Namespace, resume: Resume | None = None) -> Path:

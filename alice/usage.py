@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
+from alice import kit
+
 
 class UsageError(ValueError):
     """A user's mistake. The message is one line: what, value, options, remedy."""
@@ -30,6 +32,7 @@ class DoorParser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see --help")
 
 
+@kit.closed_last()
 def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     """Run a door's ``main`` on the command line and leave the process with its exit code.
 

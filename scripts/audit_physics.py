@@ -24,6 +24,7 @@ def main(argv: list[str]) -> int:
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 16
     jobs = [launch.prepare(args, [*words, f"physics={preset}"], play_mode=True) for preset in args.physics]
+    launch.refuse_two_runtimes(jobs)
 
     from alice import start_states
     from alice.evaluation import physics_audit, policy  # load PyTorch

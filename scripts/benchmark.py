@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     if max(args.processes) > (cores := len(affinity.cores())):
         raise usage.UsageError(f"--processes {max(args.processes)}: there are {cores} cores here; give at most {cores}")
     jobs = [launch.prepare(args, [*words, f"physics={name}"], play_mode=False) for name in args.physics]
+    launch.refuse_two_runtimes(jobs)
 
     from alice.evaluation import benchmark, policy
 

@@ -47,6 +47,7 @@ def main(argv: list[str]) -> int:
     memory.require(job)
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
+    training.start_kit(job, stock)
     folder = training.begin(job, stock, resume)
     code = training.train(job, stock, others, folder, args.keep)
     print(training.closing_line(job, folder))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from alice import checkpoints, launch
+from alice import checkpoints, kit, launch
 from alice.deploy.observation import FrameStack
 from alice.evaluation.deployed import DeployedPolicy
 from alice.export import configured
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlVecEnvWrapper]:
-    """Start the simulator, make the environment of a job and close it afterwards.
+    """Start the simulator, make the environment of a job and close it afterwards; Kit alone stays open.
 
     Args:
         job: Checked command line.
@@ -40,7 +40,9 @@ def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlV
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
     mistake = None
-    with launch_simulation(job.env_cfg, {"device": job.device, "visualizer": visualizer}):
+    flags = {"device": job.device, "visualizer": visualizer}
+    kit.start(job.env_cfg, flags)
+    with launch_simulation(job.env_cfg, flags):
         with _quiet():
             env = gymnasium.make(job.task, cfg=job.env_cfg)
         try:

@@ -114,6 +114,8 @@ class CutRunner:
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
         finally:
             del self.alg.act, self.alg.update
+            if hasattr(self.logger.writer, "flush"):  # TensorBoard's own thread may not get to it any more
+                self.logger.writer.flush()
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint under a temporary name, rename it and drop the oldest beyond :attr:`keep`."""

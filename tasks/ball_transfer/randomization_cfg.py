@@ -22,6 +22,8 @@ from alice.mdp.servos import ServoRanges
 from alice.objects import BALL, DISH, TABLE
 
 BACKENDS = ("ovphysx", "newton_mjwarp", "isaacsim_physx")
+NOT_RUN = BACKENDS[2:]
+"""Those on which nothing of this table has ever run: their rows are declared, not measured."""
 KITLESS = BACKENDS[:2]
 """Those that render with Newton Warp; what the camera rows do under Isaac Sim's renderer is not measured."""
 
@@ -41,7 +43,14 @@ class Row:
     """When it is drawn: ``start`` of the program, ``episode``, control ``step`` or ``interval``."""
     distribution: str = "uniform"
     backends: tuple[str, ...] = BACKENDS
-    """Physics presets that it acts on."""
+    """Physics presets that it is meant to act on; it was seen to on all but :data:`NOT_RUN`."""
+
+    @property
+    def acts_on(self) -> str:
+        """What the documentation says of :attr:`backends`."""
+        seen = ", ".join(name for name in self.backends if name not in NOT_RUN)
+        declared = ", ".join(name for name in self.backends if name in NOT_RUN)
+        return f"{seen}; {declared}: declared, not run" if declared else seen
 
     @property
     def span(self) -> tuple[float, float]:

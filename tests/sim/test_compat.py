@@ -1,6 +1,7 @@
 """The work-arounds whose effect shows in a running simulation alone."""
 
 import ctypes
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,3 +43,16 @@ def test_no_thread_of_an_idle_simulation_looks_for_work_all_the_time(simulate):
     time.sleep(1.0)
     assert _switches() - before < 2000, "stock: about 10,000"
     assert ctypes.CDLL(None).prctl(GET_TIMER_SLACK, 0, 0, 0, 0) < 1_000_000, "our own sleeps are as they were"
+
+
+def test_warp_does_not_tell_users_what_is_deprecated_in_isaac_lab():
+    program = """
+import alice.tasks, isaaclab.utils.warp, warp
+warp.config.verbose = False  # deprecated too
+warp.get_logger().warning("of a user's kernel", UserWarning)
+"""
+    command = [sys.executable, "-W", "always", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("Warp ")]
+    assert [line for line in told if "CUDA" not in line] == ["Warp UserWarning: of a user's kernel"], done.stderr

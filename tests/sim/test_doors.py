@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import affinity, outcome, provenance
+from alice import affinity, kit, outcome, provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")  # ovphysx keeps one device per process
@@ -36,6 +36,7 @@ MISTAKES = {
     "device by override": ([TASK, ("env.sim.device=cpu",)], ["use --device"]),
     "environments by override": ([TASK, ("env.scene.num_envs=0",)], ["use --num_envs"]),
     "device": ([TASK, ("--device", "tpu")], ["--device 'tpu'", "cpu"]),
+    "no Isaac Sim": ([TASK, ("physics=isaacsim_physx",)], ["is not installed", "docs/isaacsim.md", "physics=ovphysx"]),
 }
 
 
@@ -94,6 +95,14 @@ def test_more_processes_than_cores_are_refused(door, tmp_path, monkeypatch):
     code, out, err = door("benchmark", *TASK, "--processes", "1", "9999", "--json", "speed.json")
     assert code == 2 and out == "" and list(tmp_path.iterdir()) == []
     assert len(err.splitlines()) == 1 and "--processes 9999" in err and "give at most" in err
+
+
+@pytest.mark.parametrize("name", ["benchmark", "audit_physics"])
+def test_physx_with_and_without_isaac_sim_are_not_loaded_together(name, door, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kit, "missing", lambda: None)
+    code, out, err = door(name, *TASK, "--physics", "ovphysx", "isaacsim_physx")
+    assert code == 2 and out == "" and len(err.splitlines()) == 1 and "give them one at a time" in err, err
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,26 @@ def test_robot_side_extra_has_no_training_packages(wheel: zipfile.ZipFile):
     deploy = re.findall(r"^Requires-Dist: ([\w.-]+).*extra == .deploy.$", _metadata(wheel, "METADATA"), re.MULTILINE)
     assert "onnxruntime" in deploy
     assert not {"torch", "torchvision", "isaaclab", "rsl-rl-lib"} & set(deploy)
+
+
+def test_no_extra_promises_an_isaac_sim_that_cannot_be_resolved(wheel: zipfile.ZipFile):
+    assert "isaacsim" not in _metadata(wheel, "METADATA").split("\n\n")[0]
+
+
+def test_the_command_for_isaac_sim_settles_what_isaac_lab_and_isaac_sim_do_not_agree_on():
+    try:
+        wanted = [line.replace(" ", "") for line in metadata.requires("isaaclab")]
+    except metadata.PackageNotFoundError:
+        pytest.skip("needs the metadata of Isaac Lab")
+    lines = (ROOT / "docs" / "isaacsim-overrides.txt").read_text(encoding="utf-8").splitlines()
+    overrides = {re.split(r"[<>=!]", line)[0]: line for line in lines if line and not line.startswith("#")}
+    assert overrides["urllib3"] in wanted, "Isaac Lab is the side that wins"
+    assert overrides.keys() == {"urllib3", "opencv-python-headless-noffmpeg"}
+    page = (ROOT / "docs" / "isaacsim.md").read_text(encoding="utf-8")
+    (command,) = (line for line in page.splitlines() if line.startswith("    uv pip install"))
+    assert "--override docs/isaacsim-overrides.txt" in command and "https://pypi.nvidia.com" in command
+    assert f'"isaaclab[isaacsim]=={metadata.version("isaaclab")}"' in command
+    assert any(line.startswith("isaacsim[all,extscache]==6.2.0.0") for line in wanted), "the versions of the page"
 
 
 def test_version_in_the_wheel_is_that_of_the_manifest(wheel: zipfile.ZipFile):

@@ -1,0 +1,65 @@
+"""The chain of two trainings: what counts as the end of a stage."""
+
+import argparse
+from types import SimpleNamespace
+
+import pytest
+
+from alice import teaching
+
+
+@pytest.fixture
+def stages(tmp_path, monkeypatch):
+    """Let the stages be told from a table: name of the stage to exit code and last checkpoint; return those run."""
+    monkeypatch.chdir(tmp_path)
+    names = iter(("distillation", "finetune"))
+    begun = []
+
+    def prepare(flags, words, play_mode):
+        cfg = SimpleNamespace(experiment_name="x", run_name=next(names), max_iterations=100)
+        job = {"task": "Task", "agent": flags.agent, "checkpoint": flags.checkpoint, "first_iteration": 0}
+        return SimpleNamespace(agent_cfg=cfg, **job)
+
+    def play(table):
+        def run(door, words):
+            name = ("distillation", "finetune")[len(begun)]
+            code, last = table[name]
+            begun.append(name)
+            stamp = words[words.index("--run_timestamp") + 1]
+            folder = tmp_path / "logs" / "rsl_rl" / "x" / f"{stamp}_{name}"
+            folder.mkdir(parents=True)
+            (folder / f"model_{last}.pt").touch()
+            return code
+
+        monkeypatch.setattr(teaching, "_run", run)
+        return begun
+
+    monkeypatch.setattr(teaching.launch, "resolve_task", lambda name: name)
+    monkeypatch.setattr(teaching.launch, "prepare", prepare)
+    monkeypatch.setattr(teaching, "task_of_teacher", lambda task: "Teacher")
+    monkeypatch.setattr(teaching.checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
+    monkeypatch.setattr(teaching, "check", lambda job: None)
+    monkeypatch.setattr(teaching, "_compare", lambda job, args, words, ends: 0)
+    return play
+
+
+ARGS = dict.fromkeys(("resume", "checkpoint", "phase", "num_envs", "seed", "device", "keep", "encoder_weights"))
+ARGS |= {"agent": teaching.launch.DEFAULT_AGENT, "task": "Task", "teacher": "released", "domain_rand": False}
+
+
+@pytest.mark.parametrize(
+    ("table", "iterations", "expected", "code"),
+    [
+        ({"distillation": (0, 2), "finetune": (0, 2)}, 3, ["distillation", "finetune"], 0),
+        ({"distillation": (0, 99), "finetune": (0, 99)}, None, ["distillation", "finetune"], 0),
+        ({"distillation": (143, 1)}, 3, ["distillation"], 143),
+        ({"distillation": (0, 1)}, 3, ["distillation"], 1),
+        ({"distillation": (0, 2), "finetune": (0, 0)}, 3, ["distillation", "finetune"], 1),
+    ],
+)
+def test_a_stage_that_stopped_early_ends_the_chain(table, iterations, expected, code, stages, capsys):
+    begun = stages(table)
+    args = argparse.Namespace(**ARGS, max_iterations=iterations)
+    assert teaching.run(args, [], []) == code
+    assert begun == expected
+    assert ("the chain ended" in capsys.readouterr().err) == bool(code)
