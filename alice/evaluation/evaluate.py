@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 from alice import launch, openings, outcome, provenance, seeds
 from alice.evaluation import audit, draws, policy, probes, report
@@ -27,7 +28,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         probes.refuse(job)
     seed = _settle(job, args)
     known = {**launch.describe(job), "seed": seeds.in_json(seed), "seed_kind": _kind(args.seed), "probe": args.probe}
-    line = openings.begin(sys.argv, known, openings.PAGE) if args.seed == seeds.RELEASE else None
+    line = _open(known) if args.seed == seeds.RELEASE else None
     began = time.monotonic()
     progress = sys.stderr.isatty()
     paths = Tracks() if args.report else None
@@ -38,8 +39,8 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         episodes = audit.run_audit(env, recorder or network, args.episodes, seed, progress, paths)
         step_dt = env.unwrapped.step_dt
         figures = audit.summarize(episodes, step_dt)
-        content = {**known, "physics": launch.physics_name(job.env_cfg)}
-        content |= {"draws": draws.counts(env.unwrapped, args.episodes), **figures}
+        drawn = draws.counts(env.unwrapped, args.episodes)
+        content = {**known, "physics": launch.physics_name(job.env_cfg), "draws": drawn, **figures}
         content["wall_time_s"] = round(time.monotonic() - began, 1)
         intent = _whiskers(env, network, episodes, paths) if args.report else []
     if line:
@@ -60,6 +61,16 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
         clips = dict(zip(shown, clips, strict=True))
         print(f"page: {page.write(args.report, content, episodes, outcomes, paths, clips, intent, step_dt)}")
     return _judge(args.probe, figures["success"]["rate"]) if args.probe else 0
+
+
+def _open(known: dict[str, Any]) -> str | None:
+    """Leave the line of an audit on the release seed before it begins, or say why there is none."""
+    line = openings.begin(sys.argv, known, openings.PAGE)
+    if line is None:
+        found = openings.PAGE.is_file()
+        why = "it has one of this very command: a repetition" if found else "there is none, this is no checkout"
+        print(f"alice: note: no new line in docs/{openings.PAGE.name}, {why}", file=sys.stderr)
+    return line
 
 
 def _judge(probe: str, rate: float) -> int:

@@ -7,9 +7,11 @@ import pytest
 
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
 
 from alice import openings, provenance, release, seeds  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
+from alice.contract import METADATA_KEY  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
 from alice.export import recordings  # noqa: E402
 
@@ -69,3 +71,11 @@ def test_a_release_seed_wants_a_clean_work_tree_and_one_policy(other, door, monk
     monkeypatch.setattr(provenance, "changes", lambda root: [])
     code, _out, err = door("evaluate", *FLAGS, "--checkpoint", POLICIES_DIR / f"{TASK}.onnx", "--seed", "x")
     assert code == 2 and "not a whole number" in err
+    old = other[0] / "old.onnx"
+    model = onnx.load(POLICIES_DIR / f"{TASK}.onnx")
+    (entry,) = (item for item in model.metadata_props if item.key == METADATA_KEY)
+    contract = {key: value for key, value in json.loads(entry.value).items() if key != "release_seed"}
+    entry.value = json.dumps(contract)
+    onnx.save(model, old)
+    code, _out, err = door("evaluate", *FLAGS, "--checkpoint", old, "--seed", "release")
+    assert code == 2 and "without its release seed" in err and "export it again" in err

@@ -28,6 +28,8 @@ TASK = ("--task", "Alice-Ball-Transfer")
         ("train", (*TASK, "--checkpoint", "nowhere.pt"), ["'nowhere.pt'", "does not exist", "released"]),
         ("evaluate", (*TASK, "--episodes", "-1", "--checkpoint", "x"), ["--episodes", "'-1'", "at least 1"]),
         ("evaluate", (*TASK, "--checkpoint", "letter.pt"), ["'letter.pt'", "not a PyTorch checkpoint", "model_"]),
+        ("train", (*TASK, "--seed", "5000000000"), ["seed 5000000000", "0 to 4294967295"]),
+        ("evaluate", (*TASK, "--checkpoint", "released", "--seed", "-1"), ["-1", "at least 0"]),
         ("evaluate", (*TASK,), ["--checkpoint is missing", "released"]),
         ("evaluate", (*TASK, "--checkpoint", "x", "--json", "no/such/a.json"), ["--json", "'no/such'", "exist"]),
         ("evaluate", (*TASK, "--chekpoint", "x"), ["'--chekpoint'", "did you mean --checkpoint"]),
