@@ -175,16 +175,16 @@ class Curriculum:
         return {"stage": self.stage.name, "window": [list(passed) for passed in self._window]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over stage and window, unless the phase is fixed: then a run goes on at the phase that was asked for.
+        """Take over stage and window; of a fixed phase, the window alone and only if it is of that stage.
 
         Raises:
             ValueError: If the stage is unknown.
         """
-        if self.is_fixed:
-            return
         names = [stage.name for stage in self.stages]
         if state["stage"] not in names:
             raise ValueError(f"stage {state['stage']!r} of the checkpoint is unknown, this version has {names}")
+        if self.is_fixed and state["stage"] != self.stage.name:
+            return
         self.index = names.index(state["stage"])
         self._window.clear()
         self._window.extend(tuple(passed) for passed in state["window"])

@@ -34,6 +34,9 @@ def collect(env: ManagerBasedRLEnv) -> dict[str, Any]:
 def restore(env: ManagerBasedRLEnv, state: dict[str, Any], generators: bool = True) -> None:
     """Put :func:`collect`'s result back. The episodes under way are not part of it: reset the environment afterwards.
 
+    What is drawn at most once in a number of steps (masses, gains) is drawn anew at that reset, too: the simulator's
+    values, and when each of them was drawn, are not part of it either.
+
     Args:
         env: Environment of the same configuration.
         state: What :func:`collect` returned.
@@ -46,8 +49,22 @@ def restore(env: ManagerBasedRLEnv, state: dict[str, Any], generators: bool = Tr
     for name in terms.keys() & state["curriculum"].keys():
         terms[name].load_state_dict(state["curriculum"][name])
     env.episode_length_buf[:] = 0
+    forget_draws(env)
     if generators:
         _set_generators(state["random"])
+
+
+def forget_draws(env: ManagerBasedRLEnv) -> None:
+    """Let the next reset of each environment draw what a cooldown (``min_step_count_between_reset``) would keep.
+
+    Isaac Lab 3.0.0 keeps the step of the last draw for each term and environment and has no call that forgets it.
+    """
+    manager = env.event_manager
+    for step, is_drawn in zip(
+        manager._reset_term_last_triggered_step_id, manager._reset_term_last_triggered_once, strict=True
+    ):
+        step[:] = 0
+        is_drawn[:] = False
 
 
 def spread_episode_lengths(env: ManagerBasedRLEnv) -> None:

@@ -8,13 +8,12 @@ does, so both go on alike. The price is that the episodes under way are lost, on
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
 import shutil
 import signal
-import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,51 +23,15 @@ from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
 from alice import checkpoints, launch
 from alice.learning import env_state
+from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
 
 logger = logging.getLogger(__name__)
 
-ENV_STATE = "env_state"
-"""Key of the environment's state in a checkpoint."""
+ENV_STATE, LOG = "env_state", "log"
+"""Keys of the environment's state and of the running means of the log in a checkpoint."""
 RESERVE = 200_000_000
 """Disk space for logs and the temporary copy of a checkpoint [bytes]."""
-
-
-class TrainingStopped(KeyboardInterrupt):
-    """Ends a training before an environment step, when all is saved; :class:`Stop` knows why.
-
-    A ``KeyboardInterrupt``, because Isaac Lab's entry point ends cleanly on that.
-    """
-
-
-class Stop:
-    """Why a training has to stop, if it has to."""
-
-    def __init__(self):
-        self.signal: int | None = None
-        """Number of the signal that asked for it, SIGINT or SIGTERM."""
-        self.refusal: str | None = None
-        """Why it cannot begin."""
-
-    @contextmanager
-    def listening(self):
-        """Take the two signals while the context is open; a second SIGINT interrupts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self._ask) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-    def _ask(self, number: int, frame) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
-        print("alice: stopping and saving", file=sys.stderr, flush=True)
 
 
 class CutRunner:
@@ -76,12 +39,18 @@ class CutRunner:
 
     keep: int | None = None
     """Number of checkpoints that stay on the disk; all for None."""
+    goes_on: bool = True
+    """Whether the run of a loaded checkpoint is gone on with, random numbers included; if not, a new run begins."""
+    learning_rate: float | None = None
+    """Wins over the rate of a loaded checkpoint."""
     stop: Stop
     """Asked before every environment step."""
     _cut: dict[str, Any] | None = None
     """State of the environment at the last save or load, until it is begun again from there."""
     _saved: int | None = None
     """Iteration of the last save."""
+    _has_saved: bool = False
+    """Whether it has saved, so that the state behind :attr:`_cut` is its own."""
     _finished: int = -1
     """Last finished iteration."""
 
@@ -89,9 +58,12 @@ class CutRunner:
         """Train; see RSL-RL.
 
         Raises:
-            TrainingStopped: After SIGINT or SIGTERM, when the last finished iteration is on the disk, and before the
-                first iteration if the disk is too small for the checkpoints.
+            TrainingStopped: After a signal that saves (:data:`alice.learning.stop.SIGNALS`), when the last finished
+                iteration is on the disk; before the first iteration if the disk is too small for the checkpoints, and
+                when it has filled up since.
         """
+        if self.stop.refusal:
+            raise TrainingStopped
         self._refuse_a_full_disk(num_learning_iterations)
         launch.keep_freed_memory()
         self._finished = self.current_learning_iteration - 1
@@ -100,6 +72,7 @@ class CutRunner:
 
         def act(obs):
             self._stop_if_asked()
+            self.stop.has_begun = True
             return stock_act(obs if self._cut is None else self._begin_again())
 
         def update():
@@ -112,6 +85,14 @@ class CutRunner:
         try:
             with self.stop.listening():
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._refuse_to_go_on(error)
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            leave_terminal()  # nobody reads what a training prints, which is all that it could not write
+            self.stop.signal = self.stop.signal or signal.SIGHUP
+            self._stop_if_asked()
         finally:
             del self.alg.act, self.alg.update
             if hasattr(self.logger.writer, "flush"):  # TensorBoard's own thread may not get to it any more
@@ -123,41 +104,65 @@ class CutRunner:
             return
         self._cut = env_state.collect(self.env.unwrapped)
         target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            torch.save(self._content(infos), temporary)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        self._saved = self.current_learning_iteration
+        write_whole(self._content(infos), target)
+        self._saved, self._has_saved = self.current_learning_iteration, True
         self.logger.save_model(path, self.current_learning_iteration)
         if self.keep:
             checkpoints.prune(target.parent, self.keep)
 
     def load(self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None):
-        """Load a checkpoint, without running code from it, and go on with the iteration after it."""
+        """Load a checkpoint, without running code from it, and go on with the iteration after it.
+
+        Weights of other networks are told when the training would begin: Isaac Lab prints a traceback of what is raised
+        here.
+        """
         content = torch.load(path, weights_only=True, map_location=map_location)
-        if self.alg.load(content, load_cfg, strict):
+        try:
+            counts_on = self.alg.load(content, load_cfg, strict)
+        except (RuntimeError, ValueError, KeyError) as error:
+            self.stop.refusal = checkpoints.misfit(Path(path), error, "these networks")
+            return None
+        if counts_on:
             self.current_learning_iteration = content["iter"] + 1
             self._saved = content["iter"]
             self._cut = content.get(ENV_STATE)
             if self._cut is None:
                 logger.warning("%s holds no environment state: curriculum and randomness start afresh", path)
+            if self.goes_on and LOG in content:
+                log = content[LOG]
+                self.logger.rewbuffer.extend(log["rewards"])
+                self.logger.lenbuffer.extend(log["lengths"])
+                self.logger.tot_timesteps = log["steps"]
+            self._set_learning_rate()
         return content.get("infos")
+
+    def _set_learning_rate(self) -> None:
+        """Put the given learning rate in the place of the one that came with the optimizer's state."""
+        if self.learning_rate is None:
+            return
+        self.alg.learning_rate = self.learning_rate
+        for group in self.alg.optimizer.param_groups:
+            group["lr"] = self.learning_rate
 
     def _begin_again(self):
         """Put the environment into the state of the last cut, begin every episode anew and return the observations."""
         part_bodies(self.env.unwrapped)
-        # Only rank 0 saves; if all ranks took its generators over, they would all see the same episodes.
-        env_state.restore(self.env.unwrapped, self._cut, generators=self.gpu_global_rank == 0)
+        # Only rank 0 saves; if all ranks took its generators over, they would all see the same episodes. A new run has
+        # a seed of its own.
+        is_same = self.goes_on or self._has_saved
+        env_state.restore(self.env.unwrapped, self._cut, generators=is_same and self.gpu_global_rank == 0)
         obs, _ = self.env.reset()
+        self.logger.cur_reward_sum.zero_()  # of the episodes that the cut ended
+        self.logger.cur_episode_length.zero_()
         if self._random_lengths:
             env_state.spread_episode_lengths(self.env.unwrapped)
         self._cut = None
         return obs.to(self.device)
 
     def _content(self, infos: dict | None) -> dict[str, Any]:
-        state = {"iter": self.current_learning_iteration, "infos": infos, ENV_STATE: self._cut}
+        log = self.logger
+        means = {"rewards": list(log.rewbuffer), "lengths": list(log.lenbuffer), "steps": log.tot_timesteps}
+        state = {"iter": self.current_learning_iteration, "infos": infos, ENV_STATE: self._cut, LOG: means}
         return self.alg.save() | state
 
     def _refuse_a_full_disk(self, iterations: int) -> None:
@@ -176,6 +181,17 @@ class CutRunner:
             )
             raise TrainingStopped
 
+    def _refuse_to_go_on(self, error: OSError) -> None:
+        """Stop because the disk is full; what was saved before is whole."""
+        folder = Path(self.logger.log_dir)
+        newest = checkpoints.newest_in(folder)
+        kept = f"the newest whole checkpoint is {newest.name}" if newest else "no checkpoint has been written"
+        self.stop.refusal = (
+            f"the disk of {os.path.relpath(folder)} is full ({error.strerror}), the training has stopped and {kept};"
+            f" free some, then go on with --resume {os.path.relpath(folder)}, with fewer checkpoints by --keep N"
+        )
+        raise TrainingStopped from error
+
     def _stop_if_asked(self) -> None:
         if self.stop.signal is None:
             return
@@ -184,6 +200,29 @@ class CutRunner:
             self.save(os.path.join(self.logger.log_dir, f"model_{self._finished}.pt"))
             self.logger.stop_logging_writer()
         raise TrainingStopped
+
+
+def write_whole(content: dict[str, Any], target: Path) -> None:
+    """Write a checkpoint under a temporary name and rename it: a reader never sees half of it.
+
+    Args:
+        content: What RSL-RL saves.
+        target: File.
+
+    Raises:
+        OSError: If the disk is full or cannot be written; what was there before is untouched.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    file = io.BytesIO()
+    torch.save(content, file)  # into memory: its own writer hides why a disk did not take it
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(file.getbuffer())
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _saved_size(content: dict[str, Any]) -> int:
@@ -206,15 +245,18 @@ class CutOnPolicyRunner(CutRunner, OnPolicyRunner):
 class CutDistillationRunner(CutRunner, DistillationRunner):
     """The runner of teacher-student distillation with cuts."""
 
+    def _set_learning_rate(self) -> None:
+        """Leave the rate to :class:`alice.learning.distillation.ReplayDistillation`, which works it out at a load."""
+
 
 @contextmanager
-def cut_runners(keep: int | None = None):
+def cut_runners(**settings: Any):
     """Let Isaac Lab's entry point make the runners of this module while the context is open.
 
     Isaac Lab 3.0.0 takes no runner class from a configuration; its factory looks the two classes up in its module.
 
     Args:
-        keep: Number of checkpoints that stay on the disk; all for None.
+        settings: Attributes of :class:`CutRunner`: ``keep``, ``goes_on``, ``learning_rate``.
 
     Yields:
         The :class:`Stop` of the training.
@@ -223,10 +265,11 @@ def cut_runners(keep: int | None = None):
 
     stock = utils.OnPolicyRunner, utils.DistillationRunner
     stop = Stop()
-    ours = {"keep": keep, "stop": stop}
+    ours = {**settings, "stop": stop}
     utils.OnPolicyRunner = type("OnPolicyRunner", (CutOnPolicyRunner,), ours)
     utils.DistillationRunner = type("DistillationRunner", (CutDistillationRunner,), ours)
     try:
-        yield stop
+        with stop.leaving():
+            yield stop
     finally:
         utils.OnPolicyRunner, utils.DistillationRunner = stock

@@ -22,7 +22,7 @@ class StagedCurriculum(ManagerTermBase):
 
     It sets reward weights, start shares (of the kinds whose share in the configuration is not 0), the spread of ball
     and dish, and the share of the domain randomization, and logs ``Curriculum/stage/…``: the stage's number, its rate,
-    how full its window is, and the randomization.
+    how full its window is, and the share of the randomization that is on, 0 in a world without any.
 
     Args:
         cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: event term of the domain
@@ -52,8 +52,12 @@ class StagedCurriculum(ManagerTermBase):
             if name in active:  # most of them only with domain randomization
                 params = env.event_manager.get_term_cfg(name).params
                 self._ranges.append((params, key, params[key], nominal))
+        self._is_randomized = env.action_manager.get_term("joints").cfg.servo is not None or any(
+            opened(whole, nominal, 1.0) != opened(whole, nominal, 0.0) for _, _, whole, nominal in self._ranges
+        )
         self._judged = 0
         self._apply()
+        print(f"curriculum: {self._shown()}", flush=True)
 
     def __call__(
         self,
@@ -68,19 +72,20 @@ class StagedCurriculum(ManagerTermBase):
         if self.curriculum.add(books.finished_since(self._judged)):
             books.begin_stage()
             self._apply()
-            print(
-                f"curriculum: {before.name} -> {self.curriculum.stage.name} after"
-                f" {env.common_step_counter * env.num_envs:,} env steps",
-                flush=True,
-            )
+            steps = env.common_step_counter * env.num_envs
+            print(f"curriculum: {before.name} -> {self._shown()} after {steps:,} env steps", flush=True)
         self._judged = books.finished_count
         stage = self.curriculum.stage
         return {
             "number": float(self.curriculum.index),
             "rate": self.curriculum.rate(stage.measured),
             "window": self.curriculum.fill,
-            "randomization": stage.randomization,
+            "randomization": stage.randomization if self._is_randomized else 0.0,
         }
+
+    def _shown(self) -> str:
+        """Return the stage's name and its number, which is all that the log has."""
+        return f"{self.curriculum.stage.name} (Curriculum/stage/number {self.curriculum.index})"
 
     def state_dict(self) -> dict[str, Any]:
         """Return stage and window."""
@@ -88,7 +93,10 @@ class StagedCurriculum(ManagerTermBase):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over stage and window and put the stage into effect."""
+        before = self.curriculum.stage
         self.curriculum.load_state_dict(state)
+        if self.curriculum.stage is not before:
+            print(f"curriculum: goes on at {self._shown()}", flush=True)
         self._judged = transfer_state(self._env).books.finished_count
         self._apply()
 

@@ -121,7 +121,11 @@ def test_a_phase_that_was_asked_for_wins_over_the_checkpoint(small):
     small.add(episodes("success", 10))
     fixed = Curriculum("release", window=10)
     fixed.load_state_dict(small.state_dict())
-    assert fixed.stage.name == "release"
+    assert fixed.stage.name == "release" and fixed.fill == 0, "what another stage has seen says nothing about this one"
+    fixed.add(episodes("success", 3))
+    again = Curriculum("release", window=10)
+    again.load_state_dict(fixed.state_dict())
+    assert again.fill == fixed.fill == 0.3
 
 
 def test_state_of_another_version_is_refused(small):

@@ -1,0 +1,162 @@
+"""What our runners add to RSL-RL's, without a simulator: seeds, learning rates, a disk that fills up."""
+
+import errno
+import os
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("rsl_rl")
+pytest.importorskip("isaaclab")
+
+from alice import checkpoints  # noqa: E402
+from alice.learning import env_state, runner  # noqa: E402
+from alice.learning.stop import Stop, TrainingStopped  # noqa: E402
+
+
+class Algorithm:
+    """Weights, an optimizer with a rate, and the two calls that a runner wraps."""
+
+    def __init__(self):
+        self.weights = torch.nn.Linear(2, 1)
+        self.optimizer = torch.optim.Adam(self.weights.parameters(), lr=3e-3)
+        self.learning_rate = 3e-3
+
+    def act(self, obs):
+        return obs
+
+    def update(self):
+        return {}
+
+    def save(self):
+        return {"actor_state_dict": self.weights.state_dict(), "optimizer_state_dict": self.optimizer.state_dict()}
+
+    def load(self, content, load_cfg, strict):
+        self.weights.load_state_dict(content["actor_state_dict"])
+        self.optimizer.load_state_dict(content["optimizer_state_dict"])
+        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        return True
+
+
+class Learner:
+    """The loop of RSL-RL's runner: two steps, an update, a save."""
+
+    device, gpu_global_rank = "cpu", 0
+
+    def __init__(self, folder):
+        self.alg, self.cfg, self.current_learning_iteration = Algorithm(), {"save_interval": 1}, 0
+        self.env = SimpleNamespace(unwrapped=None, reset=lambda: (torch.zeros(1), {}))
+        self.logger = SimpleNamespace(
+            log_dir=str(folder),
+            disable_logs=False,
+            writer=object(),
+            rewbuffer=[1.5],
+            lenbuffer=[20.0],
+            tot_timesteps=7,
+            cur_reward_sum=torch.ones(3),
+            cur_episode_length=torch.ones(3),
+            save_model=lambda path, iteration: None,
+            stop_logging_writer=lambda: None,
+        )
+
+    def learn(self, count, init_at_random_ep_len=False):
+        first = self.current_learning_iteration
+        for iteration in range(first, first + count):
+            for _ in range(2):
+                self.alg.act(torch.zeros(1))
+            self.alg.update()
+            self.current_learning_iteration = iteration
+            self.save(os.path.join(self.logger.log_dir, f"model_{iteration}.pt"))
+
+
+class Runner(runner.CutRunner, Learner):
+    """The mixture that Isaac Lab is given."""
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Return a maker of runners; ``restored`` collects whether random numbers came back at each cut."""
+    restored = []
+    monkeypatch.setattr(env_state, "collect", lambda env: {"cut": 1})
+    monkeypatch.setattr(env_state, "restore", lambda env, state, generators: restored.append(generators))
+    monkeypatch.setattr(runner, "part_bodies", lambda env: None)
+    monkeypatch.setattr(runner, "RESERVE", 0)
+
+    def build(**settings):
+        made = type("Made", (Runner,), {"stop": Stop(), **settings})(tmp_path)
+        made.restored = restored
+        return made
+
+    return build
+
+
+def test_a_new_run_from_a_checkpoint_has_its_own_random_numbers(make, tmp_path):
+    make().learn(2)
+    fresh, resumed = make(goes_on=False), make()
+    for made, expected in ((fresh, [False, True]), (resumed, [True, True])):
+        made.restored.clear()
+        made.load(str(tmp_path / "model_1.pt"))
+        made.learn(2)
+        assert made.restored == expected, "those of the first cut are the checkpoint's, then its own"
+
+
+def test_the_means_of_the_log_go_on_and_cut_episodes_do_not_count(make, tmp_path):
+    make().learn(1)
+    resumed = make()
+    resumed.logger.rewbuffer, resumed.logger.lenbuffer = [], []
+    resumed.load(str(tmp_path / "model_0.pt"))
+    assert (resumed.logger.rewbuffer, resumed.logger.lenbuffer, resumed.logger.tot_timesteps) == ([1.5], [20.0], 7)
+    resumed.learn(1)
+    assert not resumed.logger.cur_reward_sum.any() and not resumed.logger.cur_episode_length.any()
+
+
+def test_a_given_learning_rate_wins_over_the_checkpoint(make, tmp_path):
+    make().learn(1)
+    kept, given = make(), make(learning_rate=1e-5)
+    for made, expected in ((kept, 3e-3), (given, 1e-5)):
+        made.alg.optimizer.param_groups[0]["lr"] = 0.5
+        made.load(str(tmp_path / "model_0.pt"))
+        assert made.alg.learning_rate == made.alg.optimizer.param_groups[0]["lr"] == expected
+
+
+def test_weights_of_other_networks_are_told_when_it_begins(make, tmp_path):
+    torch.save({"actor_state_dict": {"weight": torch.zeros(1, 5)}, "iter": 3}, tmp_path / "model_3.pt")
+    made = make()
+    made.load(str(tmp_path / "model_3.pt"))
+    with pytest.raises(TrainingStopped):
+        made.learn(1)
+    assert made.stop.refusal.startswith("model_3.pt does not fit") and not made.stop.has_begun
+
+
+def test_a_disk_that_fills_up_leaves_the_last_whole_checkpoint(make, tmp_path):
+    made = make()
+    full = tmp_path / f".model_2.pt.{os.getpid()}.tmp"
+    full.symlink_to("/dev/full")  # every write ends in "no space left on device"
+    with pytest.raises(TrainingStopped):
+        made.learn(5)
+    assert "is full (No space left on device)" in made.stop.refusal
+    assert "newest whole checkpoint is model_1.pt" in made.stop.refusal and "--resume" in made.stop.refusal
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["model_0.pt", "model_1.pt"]
+    assert checkpoints.newest_sound(tmp_path)[1]["iter"] == 1
+
+
+def test_a_reader_that_is_gone_makes_it_save(make, tmp_path, monkeypatch):
+    made = make()
+    monkeypatch.setattr(runner, "leave_terminal", lambda: None)
+    monkeypatch.setattr(made, "save", _broken_once(made.save))
+    with pytest.raises(TrainingStopped):
+        made.learn(5)
+    assert made.stop.signal and checkpoints.newest_in(tmp_path).name == "model_0.pt"
+
+
+def _broken_once(save):
+    calls = []
+
+    def write(path, infos=None):
+        calls.append(path)
+        if len(calls) == 1:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads")
+        save(path, infos)
+
+    return write
