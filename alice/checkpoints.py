@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from alice import records
 from alice.assets import POLICIES_DIR
 from alice.usage import UsageError, suggest
 
@@ -38,6 +39,8 @@ def resolve(name: str, task: str) -> Path:
         newest = newest_in(path)
         if newest is None:
             raise UsageError(f"--checkpoint {name!r}: the folder holds no model_<number>.pt; give a run folder")
+        if name == "latest":
+            print(f"alice: latest: {records.summary(path, number(newest))}", file=sys.stderr)
         path = newest
     if not path.is_file():
         raise UsageError(f"--checkpoint {name!r} does not exist; give a file, a run folder, 'latest' or 'released'")
@@ -99,13 +102,19 @@ def _released(task: str) -> Path:
 
 
 def latest_run(task: str | None) -> Path:
-    """Return the newest run that has a checkpoint, of a task or of any; raise :class:`UsageError` if there is none."""
-    manifests = sorted(LOG_ROOT.glob("*/*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for manifest in manifests:
-        is_wanted = task is None or f'"{task}"' in manifest.read_text(encoding="utf-8")
-        if newest_in(manifest.parent) and is_wanted:
-            return manifest.parent
-    raise UsageError(f"latest: no run of {task or 'any task'} with a checkpoint below {LOG_ROOT}; train first")
+    """Return the run with a checkpoint that was begun or resumed last, by its own record.
+
+    Args:
+        task: Task id, None for any.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    folders = (manifest.parent for manifest in LOG_ROOT.glob(f"*/*/{records.MANIFEST}"))
+    fitting = [folder for folder in folders if newest_in(folder) and task in (None, records.task_of(folder))]
+    if not fitting:
+        raise UsageError(f"latest: no run of {task or 'any task'} with a checkpoint below {LOG_ROOT}; train first")
+    return max(fitting, key=lambda folder: (records.time_of(folder), folder.name))
 
 
 def _check_kind(path: Path) -> None:
@@ -174,8 +183,19 @@ def fill(network: Any, weights: dict[str, Any], path: Path, task: str) -> None:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
-        raise UsageError(
-            f"{path.name} does not fit {task} ({reason} …); give the overrides it was trained with, see"
-            " params/alice.json of its run"
-        ) from error
+        raise UsageError(misfit(path, error, task)) from error
+
+
+def misfit(path: Path, error: Exception, what: str) -> str:
+    """Return what to say when weights are of another network.
+
+    Args:
+        path: File that they come from.
+        error: What PyTorch raised.
+        what: What they should have fitted.
+    """
+    reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
+    return (
+        f"{path.name} does not fit {what} ({reason} …); give the overrides it was trained with, see params/alice.json"
+        " of its run"
+    )

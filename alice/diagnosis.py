@@ -12,14 +12,19 @@ from typing import Any
 
 import yaml
 
-from alice import outcome
+from alice import advice, curriculum, outcome, records
 from alice.usage import UsageError
 
+MORE = 100
+"""Iterations that a remedy adds to a run."""
 STUCK = 0.5
 """Rate of a stage below which it is stuck."""
 RENT_TERMS = ("transfer_potential", "is_near_ball", "is_ball_high")
 """Reward functions that pay for a posture for as long as it lasts."""
 GRAVITY = 9.81
+FIRST_LIFTS = 60
+"""Iterations after which the state task usually begins to lift."""
+FIXED_RATE = ("agent.algorithm.schedule=fixed", "agent.algorithm.learning_rate=1e-4")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,26 @@ class Run:
     def iterations(self) -> int:
         """Number of iterations that were logged."""
         return max((points[-1][0] + 1 for points in self.scalars.values() if points), default=0)
+
+    @property
+    def planned(self) -> int:
+        """Number of iterations that the whole run was to have, pauses or not."""
+        record = records.read(self.folder) if self.folder else None
+        return int((record or {}).get("max_iterations") or self.agent.get("max_iterations") or 0)
+
+    def go_on(self, *words: str) -> str:
+        """Return the command that trains on, also where all iterations that were planned are done.
+
+        Args:
+            words: Overrides.
+        """
+        more = ["--more_iterations", str(MORE)] if self.iterations >= self.planned else []
+        return advice.resume(self.folder or Path("RUN"), *more, *words)
+
+    def film(self) -> str:
+        """Return the command that films the newest checkpoint."""
+        task = records.task_of(self.folder) if self.folder else None
+        return advice.film(task or "TASK", self.folder or Path("RUN"))
 
     @property
     def rates(self) -> dict[str, float]:
@@ -142,7 +167,8 @@ def _nan(run: Run) -> Cause | None:
     broken = [tag for tag, value in losses.items() if not math.isfinite(value)]
     if not broken:
         return None
-    return Cause("the losses are not numbers", f"{broken[0]} ended as NaN", "lower agent.algorithm.learning_rate")
+    remedy = "train anew with a lower agent.algorithm.learning_rate; weights that are no numbers cannot be gone on with"
+    return Cause("the losses are not numbers", f"{broken[0]} ended as NaN", remedy)
 
 
 def _noise(run: Run) -> Cause | None:
@@ -183,13 +209,13 @@ def _rent(run: Run) -> Cause | None:
 
 
 def _young(run: Run) -> Cause | None:
-    planned = int(run.agent.get("max_iterations") or 0)
-    if run.iterations >= min(100, planned):
+    if run.iterations >= min(100, run.planned) and not (run.iterations < FIRST_LIFTS and stuck_stage(run)):
         return None
     return Cause(
         "the training is young",
-        f"{run.iterations} of {planned} iterations; the state task begins to lift after about 60",
-        "let it go on: scripts/train.py --resume RUN",
+        f"{run.iterations} of {run.planned} iterations, too early to judge: the state task begins to lift after about"
+        f" {FIRST_LIFTS}",
+        f"let it go on: {run.go_on()}",
     )
 
 
@@ -200,7 +226,7 @@ def _flying(run: Run) -> Cause | None:
     return Cause(
         "the ball flies or rolls away",
         f"{lost:.0%} of the episodes end with ball_lost",
-        "look at a film (scripts/play.py --video); suspects: finger force, contact stiffness, depenetration velocity",
+        f"look at a film: {run.film()}; suspects: finger force, contact stiffness, depenetration velocity",
     )
 
 
@@ -222,7 +248,7 @@ def _frozen_rate(run: Run) -> Cause | None:
     return Cause(
         "the learning rate has collapsed",
         f"Loss/learning_rate is {rate:.1e}, the least that the adaptive schedule gives",
-        "fix it (agent.algorithm.schedule=fixed agent.algorithm.learning_rate=1e-4); with images it never recovers",
+        f"fix it, with images it never recovers: {run.go_on(*FIXED_RATE)}",
     )
 
 
@@ -232,8 +258,11 @@ def _stage(run: Run) -> Cause | None:
     if not points or last >= 3.5 or run.iterations < 150:
         return None
     since = next((step for step, value in points if abs(value - points[-1][1]) < 0.5), 0)
+    following = curriculum.NAMES[min(round(last) + 1, len(curriculum.NAMES) - 1)]
+    words = ("--run", run.folder or Path("RUN"), "--phase", following, "--more_iterations", str(MORE))
     return Cause(
         "the curriculum does not move on",
         f"stage number {last:.0f} since iteration {since}, its rate is {run.last('Curriculum/stage/rate', 0.0):.0%}",
-        "look at a film; scripts/resume_phase.py at the next stage shows whether it is the threshold",
+        f"look at a film: {run.film()}; the next stage shows whether it is the threshold:"
+        f" {advice.command('resume_phase', *words)}",
     )

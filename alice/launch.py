@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, device, kit, overrides, provenance, seeds, usage
+from alice import affinity, checkpoints, device, kit, overrides, provenance, ranks, records, seeds, usage, world
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -94,6 +94,7 @@ def prepare(
         UsageError: If anything is wrong.
     """
     path = None
+    ranks.forget_ranks(getattr(args, "distributed", False))
     if args.domain_rand:
         words = overrides.with_preset(words, "domain_rand")
     if needs_checkpoint and not args.checkpoint:
@@ -104,6 +105,8 @@ def prepare(
     agent = resolve_agent(task, args.agent)
     if args.checkpoint and path is None:
         path = checkpoints.resolve(args.checkpoint, task)
+    if path and play_mode:
+        words = world.settle(path, words, getattr(args, "as_trained", None))
     is_onnx = path is not None and path.suffix == ".onnx"
     if is_onnx and not takes_onnx:
         raise UsageError(f"--checkpoint {path.name!r} is an exported policy; give the model_<number>.pt it came from")
@@ -166,6 +169,7 @@ def describe(job: Job) -> dict[str, Any]:
     Args:
         job: Checked command line; its physics is named as the launched environment uses it.
     """
+    record = records.of_checkpoint(job.checkpoint) if job.checkpoint else None
     content = {
         "task": job.task,
         "agent": job.agent,
@@ -178,6 +182,9 @@ def describe(job: Job) -> dict[str, Any]:
     }
     if job.checkpoint:
         content.update(checkpoint=job.checkpoint.name, checkpoint_sha256=provenance.sha256(job.checkpoint))
+        content["run"] = job.checkpoint.resolve().parent.name
+        content["iterations"] = job.weights["iter"] + 1 if job.weights and "iter" in job.weights else None
+        content["trained"] = record and record.get("date")
     return {**content, **provenance.collect(job.agent_cfg.seed, job.device)}
 
 

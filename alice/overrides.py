@@ -33,8 +33,8 @@ REDIRECTED = {
     "agent.device": "--device",
     "env.seed": "--seed",
     "agent.seed": "--seed",
-    "agent.resume": "--checkpoint",
-    "agent.load_run": "--checkpoint",
+    "agent.resume": "--resume RUN",
+    "agent.load_run": "--resume RUN or --checkpoint RUN",
     "agent.load_checkpoint": "--checkpoint",
 }
 """Fields that a flag sets, or that Isaac Lab overwrites or ignores, and the flag that does what is meant."""
@@ -79,6 +79,24 @@ def with_preset(words: list[str], name: str) -> list[str]:
     names = [part for value in chosen for part in value.split(",") if part]
     others = [word for word in words if not word.startswith("presets=")]
     return [*others, "presets=" + ",".join(dict.fromkeys([*names, name]))]
+
+
+def merge(words: list[str], given: list[str]) -> list[str]:
+    """Return overrides of which those given win over the others of the same name; presets add up.
+
+    Args:
+        words: ``name=value`` overrides.
+        given: More of them.
+    """
+    names = {word.partition("=")[0] for word in given}
+    merged = [word for word in words if word.partition("=")[0] not in names or word.startswith("presets=")]
+    for word in given:
+        if word.startswith("presets="):
+            for name in word.partition("=")[2].split(","):
+                merged = with_preset(merged, name)
+        else:
+            merged.append(word)
+    return merged
 
 
 def parse_value(text: str) -> Any:

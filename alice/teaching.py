@@ -16,25 +16,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alice import checkpoints, launch, provenance, training
+from alice import advice, checkpoints, launch, provenance, records, resume
 from alice.contract import TERMS
 from alice.launch import Job
+from alice.learning.stop import SIGNALS
 from alice.outcome import SELECTION_SEED
 from alice.usage import UsageError
 
 STAGES = ("rsl_rl_distillation_cfg_entry_point", "rsl_rl_finetune_cfg_entry_point")
-"""Agents of the stages in their order."""
+"""Agents of the stages in their order. Their own run names tell the folders of a chain apart."""
 SELECTION_EPISODES = 512
 """Home starts on which the ends of the stages are compared."""
 
 
-def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
+def run(args: argparse.Namespace, words: list[str], others: list[str], stock: argparse.Namespace) -> int:
     """Train stage after stage.
 
     Args:
         args: Flags of ``scripts/train.py``; ``--max_iterations`` counts for each stage.
-        words: The ``name=value`` overrides; both stages get them.
+        words: The ``name=value`` overrides; both stages get them, but each has its own run name behind a given one.
         others: All other flags; both stages get them.
+        stock: The same, parsed.
 
     Returns:
         Exit code of what ended the chain.
@@ -43,6 +45,7 @@ def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
         UsageError: If the task has no such stages, or the teacher does not fit.
     """
     given = {"--resume": args.resume, "--checkpoint": args.checkpoint, "--phase": args.phase}
+    given |= {"--run_timestamp": stock.run_timestamp, "--more_iterations": args.more_iterations}
     for flag, value in given.items():
         if value:
             raise UsageError(f"--teacher begins a chain of two runs and does not go with {flag}; leave one of them out")
@@ -53,19 +56,25 @@ def run(args: argparse.Namespace, words: list[str], others: list[str]) -> int:
     teacher = checkpoints.resolve(args.teacher, teacher_task)
     if not any(word.startswith("env.curriculum=") for word in words):
         words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    stamp = datetime.now().strftime(records.STAMP)
+    words, name = _take_name(words, stock.run_name)
+    others = [*resume.lasting(others), *(["--distributed"] if stock.distributed else [])]
     start, ends = teacher, []
     for agent in STAGES:
         flags = argparse.Namespace(**{**vars(args), "agent": agent, "checkpoint": str(start)})
         job = launch.prepare(flags, words, play_mode=False)
         check(job)
-        folder = checkpoints.LOG_ROOT / job.agent_cfg.experiment_name / f"{stamp}_{job.agent_cfg.run_name}"
-        print(f"alice: {job.agent_cfg.run_name}: {start} -> {folder}", flush=True)
-        code = _run("train", [*_flags(args, job), *others, "--run_timestamp", stamp, *words])
+        stage = job.agent_cfg.run_name
+        run_name = f"{name}_{stage}" if name else stage
+        experiment = stock.experiment_name or job.agent_cfg.experiment_name
+        folder = checkpoints.LOG_ROOT / experiment / f"{stamp}_{run_name}"
+        print(f"alice: {stage}: {start} -> {folder}", flush=True)
+        places = ["--experiment_name", experiment, "--run_name", run_name, "--run_timestamp", stamp]
+        code = _run("train", [*_flags(args, job), *others, *places, *words])
         newest = checkpoints.newest_in(folder) if folder.is_dir() else None
         last = job.first_iteration + (args.max_iterations or job.agent_cfg.max_iterations) - 1
         if code or newest is None or checkpoints.number(newest) < last:  # a window that was closed leaves with 0
-            print(f"alice: the chain ended in {job.agent_cfg.run_name}{_remedy(task, agent, folder)}", file=sys.stderr)
+            print(f"alice: the chain ended in {stage}", *_remedy(task, agent, folder), sep="\n", file=sys.stderr)
             return code or 1
         start = newest
         ends.append(newest)
@@ -83,7 +92,7 @@ def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Pa
     for end in ends:
         result = end.with_name("selection.json")
         which = ["--checkpoint", str(end), "--json", str(result)]
-        code = _run("evaluate", [*common, *which, *training.audit_words(words)])
+        code = _run("evaluate", [*common, *which, *records.world_words({"overrides": words})])
         if code:
             return code
         rates.append(json.loads(result.read_text(encoding="utf-8"))["success"]["rate"])
@@ -91,6 +100,13 @@ def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Pa
     table = ", ".join(f"{end.parent.name} {rate:.2%}" for end, rate in zip(ends, rates, strict=True))
     print(f"alice: {table} of {SELECTION_EPISODES} starts; the better one: {ends[best]}")
     return 0
+
+
+def _take_name(words: list[str], flag: str | None) -> tuple[list[str], str | None]:
+    """Return the overrides without that of the run name, and the name that was given, by flag or override."""
+    ours = "agent.run_name="
+    names = [word.removeprefix(ours) for word in words if word.startswith(ours)]
+    return [word for word in words if not word.startswith(ours)], flag or (names[-1] if names else None)
 
 
 def task_of_teacher(task: str) -> str:
@@ -142,10 +158,11 @@ def _flags(args: argparse.Namespace, job: Job) -> list[str]:
 def _run(door: str, words: list[str]) -> int:
     """Run a door in a process of its own and return its exit code; signals are handed on to it."""
     child = subprocess.Popen([sys.executable, str(provenance.ROOT / "scripts" / f"{door}.py"), *words])
-    # SIGINT of a terminal reaches the child by itself.
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: child.send_signal(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal reaches the child by itself
     try:
         return child.wait()
     finally:
@@ -153,11 +170,12 @@ def _run(door: str, words: list[str]) -> int:
             signal.signal(number, handler)
 
 
-def _remedy(task: str, agent: str, folder: Path) -> str:
-    """Return how a chain is gone on with."""
+def _remedy(task: str, agent: str, folder: Path) -> list[str]:
+    """Return the commands that go on with a chain, one a line."""
     if not folder.is_dir() or checkpoints.newest_in(folder) is None:
-        return ""
-    text = f"; go on with --resume {folder}"
+        return []
+    lines = [f"go on: {advice.resume(folder)}"]
     if agent == STAGES[0]:
-        text += f", then --task {task} --agent {STAGES[1]} --checkpoint {folder} env.curriculum=none"
-    return text
+        words = ("--task", task, "--agent", STAGES[1], "--checkpoint", folder, "env.curriculum=none")
+        lines.append(f"then: {advice.command('train', *words)}")
+    return lines

@@ -7,20 +7,47 @@ the folder and writes ``params/alice.json`` into it before training starts: it i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
-import json
 import os
-from dataclasses import dataclass
+import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from alice import checkpoints, kit, launch, provenance, usage
+from alice import advice, checkpoints, curriculum, kit, launch, provenance, ranks, records, usage
 from alice.launch import Job
+from alice.records import RECORD
+from alice.resume import Resume
 from alice.usage import UsageError
 
-RECORD = Path("params") / "alice.json"
-"""The provenance of a run, in its folder."""
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``scripts/train.py`` to those that all doors share."""
+    add_length_flags(parser)
+    parser.add_argument(
+        "--resume", metavar="RUN", nargs="?", const="True", help="go on with a run: its folder, a checkpoint, or latest"
+    )
+    parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
+    parser.add_argument(
+        "--teacher", metavar="CHECKPOINT", help="distil this state policy ('released' is one), then go on with PPO"
+    )
+
+
+def add_length_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how long to train and what to keep, which ``resume_phase.py`` takes too."""
+    parser.add_argument(
+        "--max_iterations",
+        type=usage.positive,
+        help="policy updates; with --resume, of the whole run, with --teacher, of each stage",
+    )
+    parser.add_argument("--more_iterations", type=usage.positive, help="policy updates on top of a resumed run's")
+    parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
+
+
+def learning_rate(words: list[str]) -> float | None:
+    """Return the learning rate that the overrides of a command line ask for, None if they do not."""
+    values = [word.partition("=")[2] for word in words if word.startswith("agent.algorithm.learning_rate=")]
+    return float(values[-1]) if values else None
 
 
 def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespace:
@@ -47,90 +74,6 @@ def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespac
     return args
 
 
-@dataclass
-class Resume:
-    """A run to go on with."""
-
-    folder: Path
-    checkpoint: Path
-    iteration: int
-    """Its last finished iteration."""
-    record: dict[str, Any]
-    """Its provenance."""
-
-
-def find_resume(name: str, task: str | None) -> Resume:
-    """Return the run behind ``--resume``: a run folder, whose newest sound checkpoint counts, or a checkpoint in one.
-
-    Args:
-        name: What the user gave; ``latest`` is the newest run of the task, or of all tasks.
-        task: What the user gave with ``--task``, None for any.
-
-    Raises:
-        UsageError: If there is no such run, or it cannot be gone on with.
-    """
-    if name == "released":
-        raise UsageError(
-            "--resume released: it holds weights alone; start a new run from it with --checkpoint released"
-        )
-    path = checkpoints.latest_run(task and launch.resolve_task(task)) if name == "latest" else Path(name)
-    if path.is_dir():
-        file, content = checkpoints.newest_sound(path)
-    else:
-        file = checkpoints.resolve(name, "")
-        content = checkpoints.load(file)
-    folder = file.resolve().parent
-    if folder.parents[1] != checkpoints.LOG_ROOT.resolve():
-        raise UsageError(
-            f"--resume {name!r} is not below {checkpoints.LOG_ROOT} of the working directory; go to the folder that"
-            " holds the logs first"
-        )
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        record["task"], record["agent"], record["max_iterations"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(
-            f"--resume {name!r}: {folder.name}/{RECORD} is missing or incomplete, so it is no run of scripts/train.py;"
-            " give its run folder, or start a new run from the weights with --checkpoint"
-        ) from error
-    if "iter" not in content or "optimizer_state_dict" not in content:
-        raise UsageError(f"--resume {name!r} holds weights alone; start a new run from them with --checkpoint")
-    return Resume(folder, file, int(content["iter"]), record)
-
-
-def apply_resume(resume: Resume, args: argparse.Namespace, words: list[str]) -> list[str]:
-    """Fill in what the command line leaves open from the run's provenance.
-
-    Args:
-        resume: The run.
-        args: Flags of the door; changed in place. ``--max_iterations`` counts from iteration 0.
-        words: The ``name=value`` overrides of this command line; they win over those of the run.
-
-    Returns:
-        All overrides.
-
-    Raises:
-        UsageError: If the run is of another task, or complete.
-    """
-    record = resume.record
-    if args.task and args.task.split(":")[-1] != record["task"]:
-        raise UsageError(
-            f"--task {args.task!r}: the run {resume.folder.name} is of {record['task']!r}; leave --task out"
-        )
-    total = args.max_iterations or record["max_iterations"]
-    if resume.iteration + 1 >= total:
-        done = resume.iteration + 1
-        raise UsageError(
-            f"run {resume.folder.name} is complete: {done} of {total} iterations; give --max_iterations over {done}"
-        )
-    args.task, args.agent, args.checkpoint = record["task"], record["agent"], str(resume.checkpoint)
-    args.num_envs = args.num_envs or record["num_envs"]
-    args.seed = record["seed"] if args.seed is None else args.seed
-    args.max_iterations = total - resume.iteration - 1
-    given = {word.partition("=")[0] for word in words}
-    return [word for word in record["overrides"] if word.partition("=")[0] not in given] + words
-
-
 def start_kit(job: Job, stock: argparse.Namespace) -> None:
     """Start Isaac Sim's process if the training needs it; see :mod:`alice.kit`.
 
@@ -150,44 +93,63 @@ def start_kit(job: Job, stock: argparse.Namespace) -> None:
     kit.start(env_cfg, vars(flags))
 
 
-def begin(job: Job, stock: argparse.Namespace, resume: Resume | None = None) -> Path:
+def begin(job: Job, stock: argparse.Namespace, going_on: Resume | None = None, flags: dict | None = None) -> Path:
     """Make the run folder, a new one unless ``--run_timestamp`` names it, and write the provenance into it.
 
     Args:
         job: Checked command line.
         stock: Flags of Isaac Lab's entry point.
-        resume: The run to go on with. Its folder is used again, its provenance gets a line of this command.
+        going_on: The run to go on with. Its folder is used again, its provenance gets a line of this command.
+        flags: What a resumed run takes from the record: ``keep``, ``device`` and ``stock`` words.
 
     Returns:
         ``logs/rsl_rl/<experiment>/<timestamp>[_<run name>]``, relative to the working directory.
+
+    Raises:
+        UsageError: If the folder cannot be made or written, or holds a run already.
     """
-    if resume:
-        for leftover in resume.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
-            leftover.unlink()
-        note = {"iteration": resume.iteration + 1, **provenance.collect(job.agent_cfg.seed, job.device)}
-        record = {**resume.record, "max_iterations": resume.iteration + 1 + job.agent_cfg.max_iterations}
-        record |= {"overrides": job.words, "resumed": [*resume.record.get("resumed", []), note]}
-        provenance.write_json(resume.folder / RECORD, record)
-        return resume.folder
+    kept = {"steps_per_env": job.agent_cfg.num_steps_per_env, "flags": flags or {}}
+    try:
+        if going_on:
+            for leftover in going_on.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
+                leftover.unlink()
+            note = {"iteration": going_on.iteration + 1, **provenance.collect(job.agent_cfg.seed, job.device)}
+            record = {**going_on.record, "max_iterations": going_on.iteration + 1 + job.agent_cfg.max_iterations}
+            record |= {"overrides": job.words, "num_envs": job.env_cfg.scene.num_envs, "seed": job.agent_cfg.seed}
+            record |= {**kept, "resumed": [*going_on.record.get("resumed", []), note]}
+            provenance.write_json(going_on.folder / RECORD, record)
+            return going_on.folder
+        folder = _new_folder(job, stock)
+        if ranks.rank() == 0:
+            kept["max_iterations"] = job.first_iteration + job.agent_cfg.max_iterations
+            provenance.write_json(folder / RECORD, {**launch.describe(job), **kept})
+    except OSError as error:
+        raise UsageError(
+            f"the run cannot be written below {checkpoints.LOG_ROOT} of the working directory ({error.strerror}); go to"
+            " a folder that can be written, or free some space"
+        ) from error
+    return folder
+
+
+def _new_folder(job: Job, stock: argparse.Namespace) -> Path:
+    """Make the folder of a new run and return its path, relative to the working directory."""
     experiment = stock.experiment_name or job.agent_cfg.experiment_name
     run_name = stock.run_name or job.agent_cfg.run_name
     suffix = f"_{run_name}" if run_name else ""
     root = checkpoints.LOG_ROOT / experiment
-    stamp = stock.run_timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    stamp = stock.run_timestamp or datetime.now().strftime(records.STAMP)
     folder = root / f"{stamp}{suffix}"
     count = 1
     while folder.exists() and not stock.run_timestamp:  # two runs begun in the same second
         count += 1
         folder = root / f"{stamp}-{count}{suffix}"
+    if ranks.rank() == 0 and (folder / RECORD).exists():
+        raise UsageError(f"--run_timestamp {stamp!r}: {folder} holds a run already; go on with it by --resume {folder}")
     (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
-    if os.environ.get("RANK", "0") == "0":
-        record = {"steps_per_env": job.agent_cfg.num_steps_per_env}
-        record |= {"max_iterations": job.first_iteration + job.agent_cfg.max_iterations}
-        provenance.write_json(folder / RECORD, {**launch.describe(job), **record})
     return folder
 
 
-def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, keep: int | None = None) -> int:
+def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, **settings) -> int:
     """Run Isaac Lab's entry point.
 
     Args:
@@ -195,13 +157,13 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, k
         stock: Flags of the entry point, parsed.
         words: The same flags as words, to be handed on.
         folder: Run folder from :func:`begin`.
-        keep: Number of checkpoints that stay on the disk; all for None.
+        settings: For :func:`alice.learning.runner.cut_runners`: ``keep``, ``goes_on``, ``learning_rate``.
 
     Returns:
-        Exit code: 128 and the signal's number after SIGINT or SIGTERM, as shells have it.
+        Exit code: 128 and the signal's number after a signal that saves, as shells have it.
 
     Raises:
-        UsageError: If the disk is too small.
+        UsageError: If the disk is too small or full, or the weights are of other networks.
     """
     from isaaclab_rl.entrypoints import run_train_cli
 
@@ -216,24 +178,44 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, k
         argv += ["--device", job.device, f"agent.device={job.device}"]
     if job.weights and "optimizer_state_dict" not in job.weights and f"{job.role}_state_dict" in job.weights:
         argv.append("--no-resume_optimizer_state")
-    with cut_runners(keep) as stop:
+    with cut_runners(**settings) as stop:
         places = ["--experiment_name", folder.parent.name, "--run_timestamp", stamp]
-        code = run_train_cli([*argv, *words, *places, *job.words])
+        try:
+            code = run_train_cli([*argv, *words, *places, *job.words])
+        finally:
+            if not stop.has_begun and checkpoints.newest_in(folder) is None and ranks.rank() == 0:
+                remove(folder)
     if stop.refusal:
         raise UsageError(stop.refusal)
     return 128 + stop.signal if stop.signal else code
 
 
-def closing_line(job: Job, folder: Path) -> str:
-    """Return the line that ends a training: where the newest checkpoint lies and how to audit it."""
-    newest = checkpoints.newest_in(folder)
+def remove(folder: Path) -> None:
+    """Delete the folder of a run that never began, and those around it that hold nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for place in (folder.parent, checkpoints.LOG_ROOT, checkpoints.LOG_ROOT.parent):
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def closing_lines(job: Job, folder: Path, is_interrupted: bool = False) -> str:
+    """Return the lines that end a training: its newest checkpoint and what to do with it.
+
+    Args:
+        job: Checked command line.
+        folder: Run folder.
+        is_interrupted: Whether iterations are left to do.
+    """
+    newest = checkpoints.newest_in(folder) if folder.is_dir() else None
     if newest is None:
         return f"no checkpoint was written to {os.path.relpath(folder)}"
-    words = " ".join(audit_words(job.words))
-    return (
-        f"checkpoint: {os.path.relpath(newest)}  audit it: ./isaaclab.sh -p scripts/evaluate.py --task {job.task}"
-        f" --checkpoint {os.path.relpath(newest)} --episodes 1024 {words}".rstrip()
-    )
+    flags = ["--as_trained"] if records.world_words({"overrides": job.words}) else []
+    lines = [
+        f"checkpoint: {os.path.relpath(newest)}",
+        f"audit it: {advice.audit(job.task, newest, flags)}",
+        f"film it: {advice.film(job.task, newest, flags)}",
+    ]
+    return "\n".join([*lines, f"go on: {advice.resume(folder)}"] if is_interrupted else lines)
 
 
 def audit_words(words: list[str]) -> list[str]:

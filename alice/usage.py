@@ -124,8 +124,18 @@ def split_overrides(words: list[str]) -> tuple[list[str], list[str]]:
     return overrides, rest
 
 
+_RUN = (
+    "give the run itself, train.py --resume logs/rsl_rl/<experiment>/<run>, or --checkpoint with it to play and audit"
+)
+HABITS = {"--load_run": _RUN, "--load_checkpoint": _RUN, "--enable_cameras": "it is not needed, leave it out"}
+"""Flags of other projects and older versions, and what does here what they did."""
+
+
 def refuse_unknown(words: list[str], parser: argparse.ArgumentParser) -> None:
     """Raise :class:`UsageError` for the first of the words that the parser did not know."""
+    for word in words:
+        if word.partition("=")[0] in HABITS:
+            raise UsageError(f"unknown argument {word!r}; {HABITS[word.partition('=')[0]]}")
     if words:
         flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
         raise UsageError(f"unknown argument {words[0]!r}; {suggest(words[0].split('=')[0], flags, 'flags')}")

@@ -37,7 +37,7 @@ def look_at_run(folder: Path) -> int:
     for number, cause in enumerate(causes, 1):
         print(f"{number}. {cause.name}\n   evidence: {cause.evidence}\n   remedy: {cause.remedy}")
     if stuck and not causes:
-        print("no known cause fits; look at a film: scripts/play.py --checkpoint RUN --video film.mp4")
+        print(f"no known cause fits; look at a film: {run.film()}")
     return 1 if stuck or causes else 0
 
 

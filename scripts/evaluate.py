@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from alice import launch, seeds, usage
+from alice import launch, seeds, usage, world
 from alice.outcome import PROBES, SELECTION_SEEDS
 
 SEED_HELP = (
@@ -24,6 +24,7 @@ def main(argv: list[str]) -> int:
     """Check the command line, run the audit, print the table and write what was asked for."""
     parser = usage.DoorParser(prog="evaluate.py", description="Audit a policy.", conflict_handler="resolve")
     launch.add_flags(parser)
+    world.add_flag(parser)
     parser.add_argument("--seed", type=usage.audit_seed, metavar="N", help=SEED_HELP)
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="episodes to count; default 1024")
     parser.add_argument("--json", metavar="FILE", help="where to write all figures")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alice import launch, usage
+from alice import launch, usage, viewers, world
 
 MAX_FILMED = 16
 SIGHT_STEPS = 20
@@ -19,6 +19,7 @@ def main(argv: list[str]) -> int:
     """Check the command line, play, and write what was asked for."""
     parser = usage.DoorParser(prog="play.py", description="Play a policy.")
     launch.add_flags(parser)
+    world.add_flag(parser)
     parser.add_argument("--steps", type=usage.positive, help="control steps to play")
     parser.add_argument("--episodes", type=usage.positive, help="episodes to see; default 5 without --steps")
     parser.add_argument("--video", metavar="FILE", nargs="?", const="play.mp4", help="film to write: .mp4 or .gif")
@@ -29,6 +30,8 @@ def main(argv: list[str]) -> int:
     video = usage.require_writable(args.video, "--video", (".mp4", ".gif"))
     picture = usage.require_writable(args.picture, "--picture", (".png",))
     sight = usage.require_writable(args.sight, "--sight", (".png",))
+    if args.viz:
+        viewers.require(args.viz)
     args.num_envs = args.num_envs or (16 if sight else 1)
     if (video or picture) and args.num_envs > MAX_FILMED:
         raise usage.UsageError(f"--num_envs {args.num_envs}: at most {MAX_FILMED} environments fit into a film")

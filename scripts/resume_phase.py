@@ -1,6 +1,6 @@
 """Go on with a run at a named phase of the curriculum.
 
-./isaaclab.sh -p scripts/resume_phase.py --run logs/rsl_rl/ball_transfer/<run> --phase release
+./isaaclab.sh -p scripts/resume_phase.py --run logs/rsl_rl/ball_transfer/<run> --phase release --more_iterations 100
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from alice import curriculum, usage
+from alice import curriculum, training, usage
 
 
 def main(argv: list[str]) -> None:
@@ -17,7 +17,11 @@ def main(argv: list[str]) -> None:
     parser = usage.DoorParser(prog="resume_phase.py", description="Go on with a run at a phase of the curriculum.")
     parser.add_argument("--run", required=True, help="run folder, or a checkpoint in it")
     parser.add_argument("--phase", required=True, choices=curriculum.PHASES, help="stage; auto: promoted by success")
+    training.add_length_flags(parser)
     args, rest = parser.parse_known_args(argv)
+    for name in ("max_iterations", "more_iterations", "keep"):
+        value = getattr(args, name)
+        rest += [] if value is None else [f"--{name}", str(value)]
     train = Path(__file__).with_name("train.py")
     sys.argv = [str(train), "--resume", args.run, "--phase", args.phase, *rest]
     runpy.run_path(str(train), run_name="__main__")

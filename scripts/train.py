@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from alice import curriculum, launch, memory, teaching, training, usage
+from alice import curriculum, launch, memory, preflight, resume, teaching, training, usage
 
 EPILOG = "All other flags of `isaaclab train --rl_library rsl_rl` and overrides such as env.decimation=2 work as well."
 
@@ -18,39 +18,32 @@ def main(argv: list[str]) -> int:
     """Check the command line, note where the run comes from, train, and say where the result lies."""
     parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
     launch.add_flags(parser)
-    parser.add_argument(
-        "--max_iterations",
-        type=usage.positive,
-        help="policy updates; with --resume, of the whole run, with --teacher, of each stage",
-    )
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run: its folder, a checkpoint in it, or latest")
-    parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
-    parser.add_argument(
-        "--teacher", metavar="CHECKPOINT", help="distil this state policy ('released' is one), then go on with PPO"
-    )
-    parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
+    training.add_flags(parser)
     args, rest = parser.parse_known_args(argv)
-    words, others = usage.split_overrides(rest)
-    if args.resume and args.checkpoint:
-        raise usage.UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
+    given, others = usage.split_overrides(rest)
+    preflight.check_flags(args, others)
     if args.teacher:
-        training.stock_flags(others, parser)
-        return teaching.run(args, words, others)
+        stock = training.stock_flags(others, parser)
+        preflight.check_stock(stock, launch.resolve_task(args.task))
+        return teaching.run(args, given, others, stock)
 
-    resume = training.find_resume(args.resume, args.task) if args.resume else None
-    if resume:
-        words = training.apply_resume(resume, args, words)
+    going_on = resume.find(args.resume, args.task) if args.resume else None
+    words = resume.apply(going_on, args, given) if going_on else given
+    others = resume.stock_words(going_on, others) if going_on else others
     words = curriculum.select_phase(words, args.phase)
+    flags = {"keep": args.keep, "device": args.device, "stock": resume.lasting(others)}
     job = launch.prepare(args, words, play_mode=False)
     stock = training.stock_flags(others, parser)
+    preflight.check(job, stock, words)
     teaching.check(job)
     memory.require(job)
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
     training.start_kit(job, stock)
-    folder = training.begin(job, stock, resume)
-    code = training.train(job, stock, others, folder, args.keep)
-    print(training.closing_line(job, folder))
+    folder = training.begin(job, stock, going_on, flags)
+    settings = {"keep": args.keep, "goes_on": resume.goes_on(going_on, args)}
+    code = training.train(job, stock, others, folder, learning_rate=training.learning_rate(given), **settings)
+    print(training.closing_lines(job, folder, is_interrupted=code > 128))
     return code
 
 

@@ -20,6 +20,7 @@ def table(report: dict[str, Any]) -> str:
     audit = "{episodes} home starts, seed {seed}{note}, {physics} on {device}"
     rows = [
         ("policy", f"{report['checkpoint']} on {report['task']}"),
+        *([("run", _run(report))] if report.get("iterations") else []),
         ("audit", audit.format(note=SEED_NOTES.get(report["seed_kind"], ""), **report)),
         *_draws(report["draws"]),
     ]
@@ -58,3 +59,10 @@ def _draws(draws: dict[str, Any]) -> list[tuple[str, str]]:
     said += [f"each friction one of {size} values" for size in sizes]
     said += ["frictions of their own"] if None in draws["friction_values"].values() else []
     return [("draws", ", ".join(said))]
+
+
+def _run(report: dict[str, Any]) -> str:
+    """Return where a policy comes from: its folder, how long it was trained, and when that began."""
+    trained = report.get("trained") or ""
+    when = f", begun {trained[:16].replace('T', ' ')}" if trained else ""
+    return f"{report['run']}, {report['iterations']} iterations{when}"

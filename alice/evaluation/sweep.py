@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +69,24 @@ def select(
         progress: Whether to draw a bar on standard error.
 
     Returns:
-        One candidate per checkpoint, in the order of the runs and iterations.
+        One candidate per sound checkpoint, in the order of the runs and iterations.
+
+    Raises:
+        UsageError: If a run has no sound checkpoint.
     """
     found = []
     files = [(name, path) for name, folder in runs.items() for path in reversed(checkpoints.newest_first(folder))]
     for name, path in tqdm(files, unit="checkpoint", disable=not progress):
-        load(policy, path, task)
+        try:
+            load(policy, path, task)
+        except UsageError as error:  # one file that a machine left damaged says nothing about the others
+            print(f"alice: warning: {error}; left out of the comparison", file=sys.stderr)
+            continue
         counted = audit.run_audit(env, policy, episodes, outcome.SELECTION_SEED, show_progress=False)
         rate = audit.rate(counted.stages[:, -1])
         found.append(Candidate(name, path, checkpoints.number(path), **rate))
+    for name in runs.keys() - {item.run for item in found}:
+        raise UsageError(f"--checkpoints {name!r}: none of its checkpoints can be audited; leave the run out")
     return found
 
 

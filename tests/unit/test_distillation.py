@@ -269,3 +269,42 @@ def test_from_nothing_there_is_no_warm_up():
     actor = _weights(ppo.actor)
     _update(ppo)
     assert not _same(actor, _weights(ppo.actor))
+
+
+def test_the_runs_of_a_chain_have_names_of_their_own_behind_a_given_one(tmp_path, monkeypatch, capsys):
+    import argparse
+    import itertools
+    from types import SimpleNamespace
+
+    from alice import checkpoints, launch, teaching
+
+    monkeypatch.chdir(tmp_path)
+    jobs = iter(("distillation", "finetune"))
+
+    def prepare(flags, words, play_mode):
+        assert not any(word.startswith("agent.run_name=") for word in words), "it would be that of both runs"
+        agent = SimpleNamespace(experiment_name="camera", run_name=next(jobs), max_iterations=2)
+        return SimpleNamespace(task="T", agent=flags.agent, checkpoint="x", agent_cfg=agent, first_iteration=0)
+
+    def run(door, words):
+        given = dict(itertools.pairwise(words))
+        folder = checkpoints.LOG_ROOT / given["--experiment_name"] / f"{given['--run_timestamp']}_{given['--run_name']}"
+        folder.mkdir(parents=True)
+        (folder / "model_1.pt").touch()
+        assert words.count("--run_name") == words.count("--experiment_name") == 1
+        return 0
+
+    monkeypatch.setattr(launch, "prepare", prepare)
+    monkeypatch.setattr(launch, "resolve_task", lambda name: name)
+    for name, value in (("check", None), ("task_of_teacher", "S"), ("_compare", 0)):
+        monkeypatch.setattr(teaching, name, lambda *words, value=value: value)
+    monkeypatch.setattr(checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
+    monkeypatch.setattr(teaching, "_run", run)
+    names = ("resume", "checkpoint", "phase", "more_iterations", "num_envs", "seed", "device", "max_iterations", "keep")
+    args = argparse.Namespace(**dict.fromkeys((*names, "encoder_weights")), domain_rand=False, teacher="released")
+    args.agent, args.task = launch.DEFAULT_AGENT, "T"
+    stock = argparse.Namespace(run_timestamp=None, run_name="mine", experiment_name="lab", distributed=False)
+    others = ["--run_name", "mine", "--experiment_name=lab", "--logger", "tensorboard"]
+    assert teaching.run(args, ["agent.run_name=other"], others, stock) == 0
+    made = sorted(folder.name.split("_", 2)[2] for folder in (checkpoints.LOG_ROOT / "lab").iterdir())
+    assert made == ["mine_distillation", "mine_finetune"]

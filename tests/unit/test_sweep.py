@@ -54,3 +54,20 @@ def test_an_audit_never_counts_the_starts_that_checkpoints_were_chosen_on(tmp_pa
     (tmp_path / "model_1.pt").touch()
     with pytest.raises(UsageError, match="--seed 30260"):
         sweep.runs_of([str(tmp_path)], SELECTION_SEED)
+
+
+def test_a_damaged_checkpoint_is_left_out_and_the_others_are_compared(tmp_path, monkeypatch, capsys):
+    network = torch.nn.Linear(2, 1)
+    for number in (1, 2, 3):
+        torch.save({"actor_state_dict": network.state_dict()}, tmp_path / f"model_{number}.pt")
+    (tmp_path / "model_2.pt").write_bytes(b"PK\x03\x04 cut off")
+    audited = type("Audited", (), {"stages": torch.tensor([[True], [False]])})
+    monkeypatch.setattr(sweep.audit, "run_audit", lambda *words, **more: audited)
+    found = sweep.select(None, network, {"a": tmp_path}, "T", 2, progress=False)
+    assert [item.iteration for item in found] == [1, 3]
+    warning = capsys.readouterr().err
+    assert warning.startswith("alice: warning:") and "model_2.pt" in warning and warning.count("\n") == 1
+    for number in (1, 3):
+        (tmp_path / f"model_{number}.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match="--checkpoints 'a': none of its checkpoints can be audited"):
+        sweep.select(None, network, {"a": tmp_path}, "T", 2, progress=False)
