@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, device, kit, overrides, provenance, seeds, usage
+from alice import affinity, checkpoints, device, kit, overrides, provenance, seeds, terminal, usage
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -72,8 +72,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domain_rand", action="store_true", help="randomize physics and servos (presets=domain_rand)")
     parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
     parser.add_argument("--encoder_weights", metavar="FILE", help="weights of ResNet-18 (presets=resnet18)")
+    parser.add_argument("--verbose", action="store_true", help="show all that the simulator's libraries write")
 
 
+@terminal.doing("loading Isaac Lab")
 def prepare(
     args: argparse.Namespace,
     words: list[str],
@@ -94,6 +96,7 @@ def prepare(
         UsageError: If anything is wrong.
     """
     path = None
+    terminal.set_verbose(args.verbose)
     if args.domain_rand:
         words = overrides.with_preset(words, "domain_rand")
     if needs_checkpoint and not args.checkpoint:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
-
-from alice import checkpoints, outcome, provenance
+from alice import checkpoints, outcome, provenance, terminal
 from alice.evaluation import audit, intervals
 from alice.usage import UsageError
 
@@ -72,7 +70,7 @@ def select(
     """
     found = []
     files = [(name, path) for name, folder in runs.items() for path in reversed(checkpoints.newest_first(folder))]
-    for name, path in tqdm(files, unit="checkpoint", disable=not progress):
+    for name, path in terminal.bar(files, unit="checkpoint", disable=not progress):
         load(policy, path, task)
         counted = audit.run_audit(env, policy, episodes, outcome.SELECTION_SEED, show_progress=False)
         rate = audit.rate(counted.stages[:, -1])
