@@ -240,7 +240,7 @@ def start_warp() -> None:
 @contextlib.contextmanager
 def _without_driver_warning() -> Iterator[None]:
     """Keep Warp's library from warning of a missing CUDA driver; all else on standard error comes through, later."""
-    with tempfile.TemporaryFile("w+") as held:
+    with tempfile.TemporaryFile("w+", newline="") as held:  # a clock's "\r" stays one
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(held.fileno(), 2)

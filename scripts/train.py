@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
     args, rest = parser.parse_known_args(argv)
     words, others = usage.split_overrides(rest)
+    others += ["--verbose"] if args.verbose else []  # Isaac Lab's own flag as well
     if args.resume and args.checkpoint:
         raise usage.UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
     if args.teacher:

@@ -42,8 +42,9 @@ def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlV
 
     flags = {"device": job.device, "visualizer": visualizer}
     with terminal.quiet() as log:
-        engine, count = launch.physics_name(job.env_cfg), job.env_cfg.scene.num_envs
-        terminal.note(f"starting {count} environments on {engine}" + (f"; what it writes goes to {log}" if log else ""))
+        count = job.env_cfg.scene.num_envs
+        start = f"starting {count} environment{'s' * (count > 1)} on {launch.physics_name(job.env_cfg)}"
+        terminal.note(f"{start}; what it writes goes to {log}" if log else start)
         mistake = None
         kit.start(job.env_cfg, flags)
         with launch_simulation(job.env_cfg, flags):

@@ -23,7 +23,7 @@ import torch
 from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
 from alice import checkpoints, launch
-from alice.learning import env_state
+from alice.learning import env_state, progress
 from alice.mdp.events import part_bodies
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class CutRunner:
 
         self.alg.act, self.alg.update = act, update
         try:
-            with self.stop.listening():
+            with self.stop.listening(), progress.shown(self.logger):
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
         finally:
             del self.alg.act, self.alg.update
