@@ -72,6 +72,7 @@ class StartBank:
         Raises:
             ValueError: If the bank has no state of a wanted kind and size in the area.
         """
+        area = tuple(map(tuple, area))  # an override makes lists of it
         sizes, _ = self.radius.unique().sort()
         off, size = (radius.unsqueeze(-1) - sizes).abs().min(dim=-1)
         order, first, count = self._lookup(area, len(sizes))
