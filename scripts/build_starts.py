@@ -11,7 +11,7 @@ from alice.assets import STARTS_FILE
 
 def main(argv: list[str]) -> int:
     """Check the command line, let states settle in the simulator and write those that hold."""
-    parser = usage.DoorParser(prog="build_starts.py", description="Make the bank of start states.")
+    parser = usage.DoorParser(prog="build_starts.py", description="Make the states that training episodes begin in.")
     launch.add_flags(parser)
     parser.add_argument("--per_kind", type=usage.positive, default=512, help="states of each kind and ball size")
     parser.add_argument("--output", metavar="FILE", default=str(STARTS_FILE), help="file to write")

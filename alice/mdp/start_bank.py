@@ -81,9 +81,9 @@ class StartBank:
         if unfit.any():
             worst = unfit.nonzero()[0, 0]
             raise ValueError(
-                f"the start bank has no state {START_KINDS[kind[worst]]!r} for a ball of {float(radius[worst]):.4g} m"
+                f"no start state {START_KINDS[kind[worst]]!r} is stored for a ball of {float(radius[worst]):.4g} m"
                 f" in {area}; its balls: {[round(value, 5) for value in sizes.tolist()]} m. Train with the share of"
-                " starts of that kind at 0, or build another bank with scripts/build_starts.py"
+                " starts of that kind at 0, or make others with scripts/build_starts.py"
             )
         pick = (torch.rand(len(kind), device=kind.device) * count[code]).long().clamp(max=count[code] - 1)
         rows = order[first[code] + pick]
