@@ -98,6 +98,7 @@ def _audited(count: int, passed: int):
         in_dish=stages[:, 5],
         held=torch.zeros(count, dtype=torch.bool),
         lost=torch.zeros(count, dtype=torch.bool),
+        calm=stages[:, 5],
         length=torch.full((count,), 60),
         ball_radius=torch.full((count,), 0.015),
         ball_start=place,
