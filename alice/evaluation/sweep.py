@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+
 from alice import checkpoints, outcome, provenance, terminal
 from alice.evaluation import audit, intervals
 from alice.usage import UsageError

@@ -141,7 +141,8 @@ def test_titles_run_under_nothing_and_no_plot_is_empty_without_a_word(count, pas
 
 def test_the_table_says_why_more_can_be_carried_than_lifted():
     figures = audit.summarize(_audited(8, 3), 0.05)
-    content = {"checkpoint": "a.pt", "task": "T", "seed": 1, "physics": "p", "device": "cpu"}
+    content = {"checkpoint": "a.pt", "task": "T", "seed": 1, "seed_kind": "audit", "physics": "p", "device": "cpu"}
+    content["draws"] = {"starts": 8, "ball_kinds": 1, "friction_values": {}}
     content |= {"wall_time_s": 1.0, "num_envs": 8, **figures}
     (line,) = [line for line in report.table(content).splitlines() if line.startswith("  lifted")]
     assert "100.00%" in line and "by 5 cm; not required" in line
