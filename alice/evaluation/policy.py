@@ -66,7 +66,8 @@ def _announce_compiler(scene: Any) -> None:
     import warp
     from isaaclab.sensors import CameraCfg
 
-    renderers = Path(warp.config.kernel_cache_dir or "").glob("*render_megakernel*")
+    warp.init()  # chooses the folder of its cache
+    renderers = Path(warp.config.kernel_cache_dir).glob("*render_megakernel*")
     if any(isinstance(item, CameraCfg) for item in vars(scene).values()) and not any(renderers):
         terminal.note("the first picture takes a minute or two: the renderer is compiled once on a machine")
 
