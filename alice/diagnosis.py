@@ -194,7 +194,7 @@ def _rent(run: Run) -> Cause | None:
     rates = run.rates
     if paid:
         return Cause(
-            "the reward pays rent",
+            "the reward pays for a posture and not for progress",
             f"{', '.join(paid)} pay for a posture for as long as it lasts; pinched {rates['pinched']:.0%}, lifted"
             f" {rates['lifted']:.0%}, success {rates['success']:.0%}",
             "pay the change of a potential (alice.mdp.rewards:transfer_progress); see scripts/audit_rewards.py",

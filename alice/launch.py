@@ -14,7 +14,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import affinity, checkpoints, device, kit, overrides, provenance, ranks, records, seeds, usage, world
+from alice import (
+    affinity,
+    checkpoints,
+    device,
+    kit,
+    overrides,
+    provenance,
+    ranks,
+    records,
+    seeds,
+    terminal,
+    usage,
+    world,
+)
 from alice.usage import UsageError, suggest
 
 TASK_PREFIX = "Alice-"
@@ -72,8 +85,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domain_rand", action="store_true", help="randomize physics and servos (presets=domain_rand)")
     parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
     parser.add_argument("--encoder_weights", metavar="FILE", help="weights of ResNet-18 (presets=resnet18)")
+    parser.add_argument("--verbose", action="store_true", help="show all that the simulator's libraries write")
 
 
+@terminal.doing("loading Isaac Lab")
 def prepare(
     args: argparse.Namespace,
     words: list[str],
@@ -95,6 +110,7 @@ def prepare(
     """
     path = None
     ranks.forget_ranks(getattr(args, "distributed", False))
+    terminal.set_verbose(args.verbose)
     if args.domain_rand:
         words = overrides.with_preset(words, "domain_rand")
     if needs_checkpoint and not args.checkpoint:
@@ -244,7 +260,7 @@ def start_warp() -> None:
 @contextlib.contextmanager
 def _without_driver_warning() -> Iterator[None]:
     """Keep Warp's library from warning of a missing CUDA driver; all else on standard error comes through, later."""
-    with tempfile.TemporaryFile("w+") as held:
+    with tempfile.TemporaryFile("w+", newline="") as held:  # a clock's "\r" stays one
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(held.fileno(), 2)

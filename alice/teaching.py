@@ -26,7 +26,8 @@ from alice.usage import UsageError
 STAGES = ("rsl_rl_distillation_cfg_entry_point", "rsl_rl_finetune_cfg_entry_point")
 """Agents of the stages in their order. Their own run names tell the folders of a chain apart."""
 SELECTION_EPISODES = 512
-"""Home starts on which the ends of the stages are compared."""
+"""Home starts on which the ends of the stages are compared, at most."""
+LEAST_EPISODES = 16
 
 
 def run(args: argparse.Namespace, words: list[str], others: list[str], stock: argparse.Namespace) -> int:
@@ -84,7 +85,9 @@ def run(args: argparse.Namespace, words: list[str], others: list[str], stock: ar
 def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Path]) -> int:
     """Audit the last checkpoints of the stages on equal starts, name the better one and return the exit code."""
     rates = []
-    common = ["--task", job.task, "--episodes", str(SELECTION_EPISODES), "--seed", str(SELECTION_SEED)]
+    count = selection_episodes(job, args.max_iterations)
+    print(f"alice: both ends are audited on {count} equal starts", flush=True)
+    common = ["--task", job.task, "--episodes", str(count), "--seed", str(SELECTION_SEED)]
     for flag in ("device", "encoder_weights"):
         value = getattr(args, flag)
         common += [] if value is None else [f"--{flag}", str(value)]
@@ -98,7 +101,7 @@ def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Pa
         rates.append(json.loads(result.read_text(encoding="utf-8"))["success"]["rate"])
     best = max(range(len(ends)), key=lambda index: (rates[index], index))
     table = ", ".join(f"{end.parent.name} {rate:.2%}" for end, rate in zip(ends, rates, strict=True))
-    print(f"alice: {table} of {SELECTION_EPISODES} starts; the better one: {ends[best]}")
+    print(f"alice: {table} of {count} starts; the better one: {ends[best]}")
     return 0
 
 
@@ -107,6 +110,19 @@ def _take_name(words: list[str], flag: str | None) -> tuple[list[str], str | Non
     ours = "agent.run_name="
     names = [word.removeprefix(ours) for word in words if word.startswith(ours)]
     return [word for word in words if not word.startswith(ours)], flag or (names[-1] if names else None)
+
+
+def selection_episodes(job: Job, iterations: int | None) -> int:
+    """Return on how many home starts the stages are compared: an audit plays no more steps than a stage trained on.
+
+    Args:
+        job: The last stage.
+        iterations: What the user gave with ``--max_iterations``, None for what the stage is set to.
+    """
+    env_cfg, agent_cfg = job.env_cfg, job.agent_cfg
+    samples = (iterations or agent_cfg.max_iterations) * agent_cfg.num_steps_per_env * env_cfg.scene.num_envs
+    longest = env_cfg.episode_length_s / (env_cfg.sim.dt * env_cfg.decimation)  # [control steps]
+    return min(SELECTION_EPISODES, max(LEAST_EPISODES, int(samples / longest)))
 
 
 def task_of_teacher(task: str) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from alice import launch, usage
+from alice import launch, terminal, usage
 
 DEFAULT = ("ovphysx", "newton_mjwarp")
 
@@ -26,13 +26,14 @@ def main(argv: list[str]) -> int:
     jobs = [launch.prepare(args, [*words, f"physics={preset}"], play_mode=True) for preset in args.physics]
     launch.refuse_two_runtimes(jobs)
 
-    from alice import start_states
-    from alice.evaluation import physics_audit, policy  # load PyTorch
+    with terminal.doing("loading Isaac Lab"):
+        from alice import start_states
+        from alice.evaluation import physics_audit, policy
 
     results = {}
     for name, job in zip(args.physics, jobs, strict=True):
         start_states.make_endless(job.env_cfg)
-        with policy.open_environment(job) as env:
+        with policy.open_environment(job) as env, terminal.doing("comparing with paper"):
             results[name] = physics_audit.run(env.unwrapped)
         print(f"{name}\n\n{physics_audit.table(results[name])}\n", flush=True)
     if picture:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from alice import curriculum, launch, robot, usage
+from alice import curriculum, launch, robot, terminal, usage
 
 
 def main(argv: list[str]) -> int:
@@ -18,11 +18,12 @@ def main(argv: list[str]) -> int:
     ours = launch.prepare(args, words, play_mode=False).env_cfg.rewards
     job = launch.prepare(args, [*words, "env.rewards=audit"], play_mode=True)
 
-    from alice.evaluation import policy, reward_audit
+    with terminal.doing("loading Isaac Lab"):
+        from alice.evaluation import policy, reward_audit
     from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC
 
     costs = {name: getattr(ours, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
-    with policy.open_environment(job) as env:
+    with policy.open_environment(job) as env, terminal.doing("playing every behaviour once"):
         recorded = reward_audit.record(env.unwrapped)
     bad = []
     for stage in curriculum.STAGES:

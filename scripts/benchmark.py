@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 
-from alice import affinity, launch, provenance, usage
+from alice import affinity, launch, provenance, terminal, usage
 
 DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
@@ -39,18 +39,20 @@ def main(argv: list[str]) -> int:
     jobs = [launch.prepare(args, [*words, f"physics={name}"], play_mode=False) for name in args.physics]
     launch.refuse_two_runtimes(jobs)
 
-    from alice.evaluation import benchmark, policy
+    with terminal.doing("loading Isaac Lab"):
+        from alice.evaluation import benchmark, policy
 
     rows = []
     for name, job in zip(args.physics, jobs, strict=True):
         for count, processes in itertools.product(args.envs or DEFAULT_ENVS.get(name, (512,)), args.processes):
             if processes > 1:
                 chosen = [*words, f"physics={name}"]
-                timing = benchmark.measure_together(args, chosen, count, args.seconds, processes)
+                with terminal.doing(f"measuring {processes} processes of {count} environments on {name}"):
+                    timing = benchmark.measure_together(args, chosen, count, args.seconds, processes)
             else:
                 run = copy.deepcopy(job)
                 run.env_cfg.scene.num_envs = count
-                with policy.open_environment(run) as env:
+                with policy.open_environment(run) as env, terminal.doing(f"measuring for {args.seconds} s"):
                     timing = benchmark.measure(env.unwrapped, args.seconds)
             rows.append({"physics": name, "processes": processes, **vars(timing)})
             parts = "  ".join(f"{part} {share:.0%}" for part, share in timing.shares.items() if share >= 0.01)

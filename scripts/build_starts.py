@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import sys
-
-from alice import launch, usage
+from alice import launch, terminal, usage
 from alice.assets import STARTS_FILE
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, let states settle in the simulator and write those that hold."""
-    parser = usage.DoorParser(prog="build_starts.py", description="Make the bank of start states.")
+    parser = usage.DoorParser(prog="build_starts.py", description="Make the states that training episodes begin in.")
     launch.add_flags(parser)
     parser.add_argument("--per_kind", type=usage.positive, default=512, help="states of each kind and ball size")
     parser.add_argument("--output", metavar="FILE", default=str(STARTS_FILE), help="file to write")
@@ -23,14 +21,12 @@ def main(argv: list[str]) -> int:
     args.num_envs = args.num_envs or 1008
     job = launch.prepare(args, ["env.scene.ball=domain_rand", *words], play_mode=True)
 
-    from tqdm import tqdm
-
     from alice import start_states
     from alice.evaluation import policy
 
     job.set_seed(1 if args.seed is None else args.seed)
     start_states.make_endless(job.env_cfg)
-    with policy.open_environment(job) as env, tqdm(unit="state", disable=not sys.stderr.isatty()) as bar:
+    with policy.open_environment(job) as env, terminal.bar(unit="state") as bar:
         bank = start_states.build(env.unwrapped, args.per_kind, bar)
     bank.save(target)
     print(f"{len(bank.kind)} states written to {target.name}")

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from alice import launch, seeds, usage, world
+from alice import launch, seeds, terminal, usage, world
 from alice.outcome import PROBES, SELECTION_SEEDS
 
 SEED_HELP = (
@@ -50,7 +50,8 @@ def main(argv: list[str]) -> int:
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=not args.checkpoints)
     args.seed = seed
 
-    from alice.evaluation import evaluate  # loads PyTorch, so it comes after all that can go wrong at once
+    with terminal.doing("loading Isaac Lab"):
+        from alice.evaluation import evaluate  # takes seconds, so it comes after all that can go wrong at once
 
     return (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alice import launch, usage, viewers, world
+from alice import launch, terminal, usage, viewers, world
 
 MAX_FILMED = 16
 SIGHT_STEPS = 20
@@ -48,8 +48,9 @@ def show(
     job: launch.Job, steps: int | None, episodes: int | None, video: Path, picture: Path, sight: Path, viz: str
 ) -> None:
     """Play and film; the arguments are those of the command line."""
-    from alice.evaluation import playback, policy  # load PyTorch
-    from alice.evaluation import video as filming
+    with terminal.doing("loading Isaac Lab"):
+        from alice.evaluation import playback, policy
+        from alice.evaluation import video as filming
 
     if video or picture:
         filming.add_camera(job.env_cfg)
@@ -57,13 +58,17 @@ def show(
         network = policy.load_policy(env, job)
         film = filming.Film(env.unwrapped) if video or picture else None
         look = filming.Sight(env.unwrapped) if sight else None
-        for ended in playback.play(env, network, steps, episodes):
+        bar = terminal.bar(total=steps or episodes, unit="step" if steps else "episode")
+        for step, ended in enumerate(playback.play(env, network, steps, episodes), 1):
             if look:
                 look.note()
             if film:
                 film.shoot(ended)
             for end in ended:
-                print(f"environment {end.env}: {end.outcome} after {end.seconds:.1f} s")
+                terminal.say(f"environment {end.env}: {end.outcome} after {end.seconds:.1f} s")
+            bar.set_postfix_str(f"{step} steps", refresh=False)
+            bar.update(1 if steps else len(ended))
+        bar.close()
     written = ((video, film and film.save), (picture, film and film.save_picture), (sight, look and look.save))
     for path, save in written:
         if path:

@@ -21,6 +21,7 @@ def main(argv: list[str]) -> int:
     training.add_flags(parser)
     args, rest = parser.parse_known_args(argv)
     given, others = usage.split_overrides(rest)
+    others += ["--verbose"] if args.verbose else []  # Isaac Lab's own flag as well
     preflight.check_flags(args, others)
     if args.teacher:
         stock = training.stock_flags(others, parser)

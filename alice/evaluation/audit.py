@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
 
-from alice import outcome, robot
+from alice import outcome, robot, terminal
 from alice.evaluation import draws, intervals
 from alice.mdp.books import Last
 from alice.mdp.transfer import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
+    from tqdm import tqdm
 
     from alice.evaluation.tracks import Tracks
 
@@ -112,7 +112,7 @@ def run_audit(
         raise ValueError(f"num_envs={env.num_envs}: an audit needs a multiple of {size}, see audit.envs_for")
     order = draws.seats(draws.kinds_of(env.unwrapped))
     parts = []
-    with tqdm(total=episodes, unit="episode", disable=not show_progress) as bar, torch.inference_mode():
+    with terminal.bar(total=episodes, unit="episode", disable=not show_progress) as bar, torch.inference_mode():
         for first in range(0, episodes, env.num_envs):
             draws.deal(env.unwrapped, seed, first, order)
             parts.append(_round(env, policy, order[: episodes - first], bar, tracks))

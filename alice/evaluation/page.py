@@ -104,6 +104,8 @@ def write(
         whiskers=drawn,
         whisker_steps=whiskers.HORIZON,
         listed=len(listed(outcomes)),
+        lifted_cm=100 * outcome.LIFTED_HEIGHT,
+        cell_cm=100 * plots.CELL,
     )
     tracks.write_steps(paths, listed(outcomes), step_dt, folder / "eval_metrics.csv")
     tracks.write_episodes(episodes, outcomes, step_dt, folder / "episodes.csv")

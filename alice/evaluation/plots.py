@@ -11,16 +11,18 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.patches import Patch
 
 from alice import outcome, robot
 from alice.evaluation import intervals
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from alice.evaluation.audit import Episodes
 
-GOOD, BAD, PLAIN = "#1e823c", "#be3228", "#3b6ea5"
+GOOD, BAD, PLAIN, EMPTY = "#1e823c", "#be3228", "#3b6ea5", "#d5d5d5"
 CELL = 0.025
 """Side of a cell of the workspace map [m]."""
 
@@ -44,8 +46,8 @@ def funnel(figures: dict[str, Any]) -> Figure:
     errors = np.clip(np.stack((values - bounds[:, 0], bounds[:, 1] - values)), 0.0, None)
     axis.barh(names, values, xerr=errors, color=PLAIN, error_kw={"linewidth": 1})
     for row, value in enumerate(values):
-        axis.text(0.01, row, f"{value:.2%}", va="center", color="white", fontsize=8)
-    axis.set(xlim=(0, 1.02), xlabel="share of the episodes")
+        axis.text(bounds[row, 1] + 0.015, row, f"{value:.2%}", va="center", fontsize=8)
+    axis.set(xlim=(0, 1.18), xticks=np.linspace(0, 1, 6), xlabel="share of the episodes")
     return figure
 
 
@@ -65,13 +67,26 @@ def failures(figures: dict[str, Any]) -> Figure:
 def times(episodes: Episodes, step_dt: float) -> Figure:
     """Draw when successes came and how high the ball was lifted."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 2.4))
-    success = episodes.stages[:, -1]
-    left.hist(episodes.stage_steps[success, -1].numpy() * step_dt, bins=40, color=GOOD)
+    steps = episodes.stage_steps[episodes.stages[:, -1], -1].numpy()
     left.set(xlabel="time to success [s]", ylabel="episodes")
-    right.hist(100 * episodes.max_height.numpy(), bins=40, color=PLAIN)
-    right.axvline(100 * outcome.LIFTED_HEIGHT, color="black", linewidth=1, linestyle="--")
+    if len(steps):  # bins of whole control steps: others would hold now one, now two of them
+        left.hist(steps * step_dt, bins=step_dt * (np.arange(steps.min(), steps.max() + 2) - 0.5), color=GOOD)
+    else:
+        _say(left, "no episode succeeded")
+    heights = 100 * episodes.max_height.numpy()
     right.set(xlabel="greatest height of the held ball [cm]")
+    if heights.max() > 0.0:
+        right.hist(heights, bins=40, color=PLAIN)
+        right.axvline(100 * outcome.LIFTED_HEIGHT, color="black", linewidth=1, linestyle="--")
+    else:
+        _say(right, "the ball was never held and raised")
     return figure
+
+
+def _say(axis: Axes, text: str) -> None:
+    """Write into an empty plot why it is empty."""
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#555")
+    axis.set(xticks=[], yticks=[])
 
 
 def drives(episodes: Episodes) -> Figure:
@@ -96,25 +111,31 @@ def drives(episodes: Episodes) -> Figure:
 
 def workspace(episodes: Episodes) -> Figure:
     """Draw success over where the ball began and over where the dish stood, seen from above."""
-    figure, panels = pyplot.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(8, 3.8), sharey=True, layout="constrained")
     success = episodes.stages[:, -1].numpy()
+    keys = {}
     places = {"ball at the start": episodes.ball_start.numpy(), "dish": episodes.dish.numpy()}
     for axis, (name, place) in zip(panels, places.items(), strict=True):
         # The arm looks up the page: x upwards, y (its left) to the left.
-        edges = [np.arange(place[:, k].min(), place[:, k].max() + CELL, CELL) for k in (0, 1)]
+        lowest, counts = place.min(axis=0), np.floor(np.ptp(place, axis=0) / CELL).astype(int) + 1
+        edges = [lowest[k] + CELL * np.arange(counts[k] + 1) for k in (0, 1)]
         total, _, _ = np.histogram2d(place[:, 0], place[:, 1], bins=edges)
         good, _, _ = np.histogram2d(place[success, 0], place[success, 1], bins=edges)
         with np.errstate(invalid="ignore"):
             shares = good / total
-        lowest = min(0.9, float(np.nanmin(shares)))
-        mesh = axis.pcolormesh(edges[1], edges[0], shares, cmap="RdYlGn", vmin=lowest, vmax=1.0)
+        worst = min(0.9, float(np.nanmin(shares)))
+        mesh = axis.pcolormesh(edges[1], edges[0], shares, cmap="RdYlGn", vmin=worst, vmax=1.0)
+        axis.set_facecolor(EMPTY)
+        if np.isnan(shares).any():
+            keys["no episode"] = Patch(color=EMPTY)
         failed = place[~success]
-        axis.plot(failed[:, 1], failed[:, 0], "x", color="black", markersize=4)
-        axis.set(title=f"{name}: success per cell, failures as crosses", xlabel="y [m]", aspect="equal")
-        axis.title.set_fontsize(9)
-        axis.invert_xaxis()
-        figure.colorbar(mesh, ax=axis, shrink=0.8)
+        if len(failed):
+            (keys["a failure"],) = axis.plot(failed[:, 1], failed[:, 0], "x", color="black", markersize=4)
+        axis.set(title=name, xlabel="y [m]", aspect="equal", xlim=edges[1][[-1, 0]], ylim=edges[0][[0, -1]])
+        figure.colorbar(mesh, ax=axis, shrink=0.8, label="success in a cell")
     panels[0].set_ylabel("x [m]")
+    if keys:
+        figure.legend(keys.values(), keys.keys(), loc="outside lower center", ncols=len(keys), fontsize=8)
     return figure
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from alice import checkpoints, kit, launch
+from alice import checkpoints, kit, launch, terminal
 from alice.deploy.observation import FrameStack
 from alice.evaluation.deployed import DeployedPolicy
 from alice.export import configured
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlVecEnvWrapper]:
     """Start the simulator, make the environment of a job and close it afterwards; Kit alone stays open.
 
+    What the simulator's libraries write goes to a file, see :func:`alice.terminal.quiet`.
+
     Args:
         job: Checked command line.
         visualizer: Name of an Isaac Lab visualizer, None for no window.
@@ -39,32 +40,36 @@ def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlV
     from isaaclab.app import launch_simulation
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
-    mistake = None
     flags = {"device": job.device, "visualizer": visualizer}
-    kit.start(job.env_cfg, flags)
-    with launch_simulation(job.env_cfg, flags):
-        with _quiet():
-            env = gymnasium.make(job.task, cfg=job.env_cfg)
-        try:
-            yield RslRlVecEnvWrapper(env, clip_actions=job.agent_cfg.clip_actions)
-        except UsageError as error:  # launch_simulation prints a traceback of whatever passes through it
-            mistake = error
-        finally:
-            env.close()
-    if mistake:
-        raise mistake
+    with terminal.quiet() as log:
+        count = job.env_cfg.scene.num_envs
+        start = f"starting {count} environment{'s' * (count > 1)} on {launch.physics_name(job.env_cfg)}"
+        terminal.note(f"{start}; what it writes goes to {log}" if log else start)
+        mistake = None
+        kit.start(job.env_cfg, flags)
+        with launch_simulation(job.env_cfg, flags):
+            _announce_compiler(job.env_cfg.scene)
+            with terminal.doing("building the simulation"):
+                env = gymnasium.make(job.task, cfg=job.env_cfg)
+            try:
+                yield RslRlVecEnvWrapper(env, clip_actions=job.agent_cfg.clip_actions)
+            except UsageError as error:  # launch_simulation prints a traceback of whatever passes through it
+                mistake = error
+            finally:
+                env.close()
+        if mistake:
+            raise mistake
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what Isaac Lab and RSL-RL print while they build things; tell it only if they fail."""
-    held = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(held):
-            yield
-    except BaseException:
-        print(held.getvalue(), file=sys.stderr)
-        raise
+def _announce_compiler(scene: Any) -> None:
+    """Tell why the first picture on a machine takes long: Warp compiles the renderer and keeps it in its cache."""
+    import warp
+    from isaaclab.sensors import CameraCfg
+
+    warp.init()  # chooses the folder of its cache
+    renderers = Path(warp.config.kernel_cache_dir).glob("*render_megakernel*")
+    if any(isinstance(item, CameraCfg) for item in vars(scene).values()) and not any(renderers):
+        terminal.note("the first picture takes a minute or two: the renderer is compiled once on a machine")
 
 
 def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
@@ -93,8 +98,7 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
 
     agent_cfg = handle_deprecated_rsl_rl_cfg(job.agent_cfg, version("rsl-rl-lib"))
     agent_cfg.num_steps_per_env = 1  # nothing is learned, so no rollout of pictures need be kept
-    with _quiet():
-        runner = create_rsl_rl_runner(env, agent_cfg, log_dir=None)
+    runner = create_rsl_rl_runner(env, agent_cfg, log_dir=None)
     policy = runner.get_inference_policy(device=job.device)
     checkpoints.fill(policy, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
     return policy

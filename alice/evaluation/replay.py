@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from alice import compat, overrides
+from alice import compat, overrides, terminal
 from alice.evaluation import policy, video
 from alice.evaluation.tracks import Track
 from alice.launch import Job, settle_physics
@@ -66,7 +65,7 @@ def film(job: Job, tracks: Sequence[Track], show_progress: bool) -> list[Clip]:
         if not torch.allclose(transfer_state(env).ball_radius.cpu(), radii, atol=1e-5):
             raise RuntimeError("a replay dealt the balls out in another order than it was asked to")
         frames = []
-        for step in tqdm(range(0, steps, STRIDE), unit="picture", disable=not show_progress):
+        for step in terminal.bar(range(0, steps, STRIDE), unit="picture", disable=not show_progress):
             _pose(env, tracks, step)
             views = [video.pictures(env.scene[name], oversampling) for name, oversampling in CAMERAS.items()]
             frames.append(np.stack(views, axis=1))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from alice import outcome
+
+LIFTED = f"   by {100 * outcome.LIFTED_HEIGHT:g} cm; not required, a ball may be carried lower"
 SEED_NOTES = {
     "release": " (the release seed of this policy)",
     "selection": " (a selection seed: not a release figure)",
@@ -28,7 +31,11 @@ def table(report: dict[str, Any]) -> str:
         (name.replace("_", " "), f"{figure['rate']:7.2%}   95 % interval {figure['low']:.2%} to {figure['high']:.2%}")
         for name, figure in report["headlines"].items()
     ]
-    rows += [(f"  {stage}", f"{rate:7.2%}") for stage, rate in report["stages"].items() if stage != "success"]
+    rows += [
+        (f"  {stage}", f"{rate:7.2%}{LIFTED if stage == 'lifted' else ''}")
+        for stage, rate in report["stages"].items()
+        if stage != "success"
+    ]
     rows += [
         (f"  {name}", f"{result['rate']:7.2%}   {result['count']}")
         for name, result in report["outcomes"].items()

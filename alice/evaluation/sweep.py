@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
 
-from alice import checkpoints, outcome, provenance
+from alice import checkpoints, outcome, provenance, terminal
 from alice.evaluation import audit, intervals
 from alice.usage import UsageError
 
@@ -76,7 +75,7 @@ def select(
     """
     found = []
     files = [(name, path) for name, folder in runs.items() for path in reversed(checkpoints.newest_first(folder))]
-    for name, path in tqdm(files, unit="checkpoint", disable=not progress):
+    for name, path in terminal.bar(files, unit="checkpoint", disable=not progress):
         try:
             load(policy, path, task)
         except UsageError as error:  # one file that a machine left damaged says nothing about the others

@@ -22,7 +22,7 @@ import torch
 from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
 from alice import checkpoints, launch
-from alice.learning import env_state
+from alice.learning import env_state, progress
 from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
 
@@ -83,7 +83,7 @@ class CutRunner:
 
         self.alg.act, self.alg.update = act, update
         try:
-            with self.stop.listening():
+            with self.stop.listening(), progress.shown(self.logger):
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -72,6 +72,7 @@ class StartBank:
         Raises:
             ValueError: If the bank has no state of a wanted kind and size in the area.
         """
+        area = tuple(map(tuple, area))  # an override makes lists of it
         sizes, _ = self.radius.unique().sort()
         off, size = (radius.unsqueeze(-1) - sizes).abs().min(dim=-1)
         order, first, count = self._lookup(area, len(sizes))
@@ -80,9 +81,9 @@ class StartBank:
         if unfit.any():
             worst = unfit.nonzero()[0, 0]
             raise ValueError(
-                f"the start bank has no state {START_KINDS[kind[worst]]!r} for a ball of {float(radius[worst]):.4g} m"
+                f"no start state {START_KINDS[kind[worst]]!r} is stored for a ball of {float(radius[worst]):.4g} m"
                 f" in {area}; its balls: {[round(value, 5) for value in sizes.tolist()]} m. Train with the share of"
-                " starts of that kind at 0, or build another bank with scripts/build_starts.py"
+                " starts of that kind at 0, or make others with scripts/build_starts.py"
             )
         pick = (torch.rand(len(kind), device=kind.device) * count[code]).long().clamp(max=count[code] - 1)
         rows = order[first[code] + pick]

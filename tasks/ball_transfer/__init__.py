@@ -4,7 +4,7 @@ import gymnasium as gym
 
 gym.register(
     id="Alice-Ball-Transfer",
-    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    entry_point=f"{__name__}.environment:TransferEnv",
     disable_env_checker=True,
     kwargs={
         "env_cfg_entry_point": f"{__name__}.env_cfg:BallTransferEnvCfg",
@@ -15,7 +15,7 @@ gym.register(
 
 gym.register(
     id="Alice-Ball-Transfer-Camera",
-    entry_point="isaaclab.envs:ManagerBasedRLEnv",
+    entry_point=f"{__name__}.environment:TransferEnv",
     disable_env_checker=True,
     kwargs={
         "env_cfg_entry_point": f"{__name__}.camera_env_cfg:BallTransferCameraEnvCfg",

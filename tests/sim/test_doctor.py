@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--device", "cpu", "--num_envs", "32", "--max_iterations", "3", "agent.num_steps_per_env=8")
 BROKEN = {
     "gravity is off": ("env.sim.gravity=(0.0,0.0,0.0)",),
-    "the reward pays rent": ("env.rewards=rent", "env.curriculum=none"),
+    "the reward pays for a posture and not for progress": ("env.rewards=rent", "env.curriculum=none"),
     "the action noise has no useful bound": (
         "agent.actor.distribution_cfg.std_range=(1e-06,1000000.0)",
         "agent.actor.distribution_cfg.init_std=2.0",

@@ -8,7 +8,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 np = pytest.importorskip("numpy")
 
-from alice.evaluation import page, tracks, video, whiskers  # noqa: E402
+from matplotlib import pyplot  # noqa: E402
+
+from alice.evaluation import audit, page, plots, report, tracks, video, whiskers  # noqa: E402
 from alice.evaluation.replay import Clip  # noqa: E402
 
 
@@ -75,3 +77,72 @@ def test_whiskers_begin_where_something_happened():
     track = _track(30)
     assert whiskers.branches(track, torch.tensor([4, 9, 12, 0, 0, 0])) == [(0, "start"), (9, "pinched"), (12, "lifted")]
     assert whiskers.branches(track, torch.tensor([4, 0, 0, 0, 0, 0])) == [(0, "start")]
+
+
+##
+# Plots
+##
+
+
+def _audited(count: int, passed: int):
+    """Return episodes that passed the first so many stages, all over the workspace."""
+    from alice.evaluation.audit import Episodes
+
+    draw = torch.Generator().manual_seed(count)
+    stages = torch.arange(6).expand(count, 6) < passed
+    place = torch.tensor([0.12, -0.12]) + torch.rand(count, 2, generator=draw) * torch.tensor([0.20, 0.24])
+    return Episodes(
+        stages=stages,
+        stage_steps=torch.where(stages, torch.randint(20, 60, (count, 6), generator=draw), 0),
+        max_height=0.07 * stages[:, 2].float(),
+        in_dish=stages[:, 5],
+        held=torch.zeros(count, dtype=torch.bool),
+        lost=torch.zeros(count, dtype=torch.bool),
+        calm=stages[:, 5],
+        length=torch.full((count,), 60),
+        ball_radius=torch.full((count,), 0.015),
+        ball_start=place,
+        dish=place.flip(0),
+        peak_effort=torch.rand(count, 7, generator=draw),
+        peak_speed=torch.rand(count, 7, generator=draw),
+    )
+
+
+def _boxes(figure) -> dict:
+    """Return where each text of a figure is drawn that is not empty [pixels]."""
+    figure.draw_without_rendering()
+    texts = figure.findobj(lambda item: hasattr(item, "get_text") and item.get_text().strip() and item.get_visible())
+    return {(text.get_text(), id(text)): text.get_window_extent() for text in texts}
+
+
+@pytest.mark.parametrize(("count", "passed"), [(1, 0), (1, 6), (64, 0), (64, 3), (2048, 6)])
+def test_titles_run_under_nothing_and_no_plot_is_empty_without_a_word(count, passed):
+    episodes = _audited(count, passed)
+    figures = audit.summarize(episodes, 0.05)
+    workspace = plots.workspace(episodes)
+    boxes = _boxes(workspace)
+    titles = [box for (text, _), box in boxes.items() if text in ("ball at the start", "dish")]
+    bars = [axis.get_window_extent() for axis in workspace.axes if axis.get_label() == "<colorbar>"]
+    assert len(titles) == len(bars) == 2
+    assert not any(title.overlaps(bar) for title in titles for bar in bars)
+    said = {text for text, _ in boxes}
+    assert ("a failure" in said) == (passed < 6)
+    assert ("no episode" in said) == (count == 64)  # one has a cell of its own, thousands fill all 80
+    times = plots.times(episodes, 0.05)
+    said = {text for text, _ in _boxes(times)}
+    assert ("no episode succeeded" in said) == (passed < 6)
+    assert ("the ball was never held and raised" in said) == (passed < 3)
+    for axis in times.axes:
+        assert axis.patches or axis.texts
+    funnel = _boxes(plots.funnel(figures))
+    assert sum(text.endswith("%") for text, _ in funnel) == 6
+    pyplot.close("all")
+
+
+def test_the_table_says_why_more_can_be_carried_than_lifted():
+    figures = audit.summarize(_audited(8, 3), 0.05)
+    content = {"checkpoint": "a.pt", "task": "T", "seed": 1, "seed_kind": "audit", "physics": "p", "device": "cpu"}
+    content["draws"] = {"starts": 8, "ball_kinds": 1, "friction_values": {}}
+    content |= {"wall_time_s": 1.0, "num_envs": 8, **figures}
+    (line,) = [line for line in report.table(content).splitlines() if line.startswith("  lifted")]
+    assert "100.00%" in line and "by 5 cm; not required" in line

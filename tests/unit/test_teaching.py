@@ -63,3 +63,16 @@ def test_a_stage_that_stopped_early_ends_the_chain(table, iterations, expected, 
     assert teaching.run(args, [], []) == code
     assert begun == expected
     assert ("the chain ended" in capsys.readouterr().err) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("given", "num_envs", "episodes"),
+    [(2, 128, 38), (1, 4, 16), (None, 128, 512), (10_000, 128, 512)],
+    ids=["two iterations", "next to nothing", "the stage as it is", "a long one"],
+)
+def test_the_ends_of_a_short_chain_are_compared_on_few_starts(given, num_envs, episodes):
+    env_cfg = SimpleNamespace(
+        scene=SimpleNamespace(num_envs=num_envs), sim=SimpleNamespace(dt=1 / 120), decimation=6, episode_length_s=8.0
+    )
+    job = SimpleNamespace(env_cfg=env_cfg, agent_cfg=SimpleNamespace(max_iterations=50, num_steps_per_env=24))
+    assert teaching.selection_episodes(job, given) == episodes
