@@ -100,6 +100,7 @@ hand_over() {
     local bin=$1/bin; shift
     export PATH="$bin:$PATH"
     if [[ ${1-} == -p || ${1-} == --python ]]; then shift; exec "$bin/python" "$@"; fi
+    (( $# )) || say "train alice with '-p scripts/train.py --task Alice-Ball-Transfer'; what follows is of Isaac Lab."
     exec "$bin/isaaclab" "$@"
 }
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from alice import affinity, checkpoints, provenance, training
+from alice import affinity, checkpoints, files, provenance, training
 from alice.provenance import ROOT
+from alice.usage import UsageError
 
 TASK = "Alice-Ball-Transfer"
 EXPERIMENT = "ablation"
@@ -190,7 +191,16 @@ def result_file(cell: Cell, output: Path) -> Path:
 def is_done(cell: Cell, output: Path) -> bool:
     """Whether a cell has been trained for as long as asked, and audited."""
     file = result_file(cell, output)
-    return file.is_file() and json.loads(file.read_text(encoding="utf-8"))["iterations"] == cell.iterations
+    return file.is_file() and _read(file, "iterations") == cell.iterations
+
+
+def _read(file: Path, key: str) -> Any:
+    """Return an entry of a file that a training, an audit or an ablation left; a damaged one is told in one line."""
+    remedy = "delete it, and what it says is made anew"
+    content = files.read_json(file, "the result", remedy)
+    if key not in content:
+        raise UsageError(f"the result {str(file)!r} has no entry {key!r}; {remedy}")
+    return content[key]
 
 
 def _keep(cell: Cell, output: Path) -> None:
@@ -224,7 +234,9 @@ def collect(cells: list[Cell], output: Path) -> dict[str, dict[str, Any]]:
         By name of the cell ``row``, its figures, and ``curve``, points of environment steps and success rate.
     """
     done = [cell for cell in cells if is_done(cell, output)]
-    return {cell.parts[-1][0]: json.loads(result_file(cell, output).read_text(encoding="utf-8")) for cell in done}
+    return {
+        cell.parts[-1][0]: {key: _read(result_file(cell, output), key) for key in ("row", "curve")} for cell in done
+    }
 
 
 def success_curve(cell: Cell) -> list[tuple[int, float]]:
@@ -246,7 +258,7 @@ def success_curve(cell: Cell) -> list[tuple[int, float]]:
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     """Write the rows as a table; empty where a figure does not exist."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with files.writing(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -280,5 +292,6 @@ def plot(results: dict[str, dict[str, Any]], path: Path) -> None:
         axis.legend(fontsize=8, loc="upper left")
     axes[0].set_ylabel("success of home episodes in training")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    with files.writing(path) as fresh:
+        figure.savefig(fresh, dpi=110)
     pyplot.close(figure)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alice import records
+from alice import files, records
 from alice.assets import POLICIES_DIR
 from alice.usage import UsageError, suggest
 
@@ -17,7 +20,30 @@ LOG_ROOT = Path("logs") / "rsl_rl"
 """Where Isaac Lab puts the runs, relative to the working directory."""
 POLICY_KEYS = ("actor_state_dict", "student_state_dict")
 """A checkpoint holds one of these: the first of PPO, the second of a distillation."""
+REMEDY = "give a file, a run folder, 'latest' or 'released'"
+TRAINED = "give a model_<number>.pt written by scripts/train.py, its run folder, 'latest' or 'released'"
 _MODEL = re.compile(r"model_(\d+)\.pt")
+
+
+@dataclass(frozen=True)
+class Policy(files.Source):
+    """A checkpoint, an exported policy, a run folder or a selector, as a ``type=`` of argparse."""
+
+    kind: str = ".pt"
+    remedy: str = REMEDY
+    names: tuple[str, ...] = SELECTORS
+    folder: bool | None = None
+    metavar: str = "CHECKPOINT"
+
+    def __call__(self, text: str) -> Path | str:
+        """Return the path or the selector; raise :class:`argparse.ArgumentTypeError` if there is no policy there."""
+        if text in self.names:
+            return text
+        try:
+            resolve(text, "")
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return Path(text)
 
 
 def resolve(name: str, task: str) -> Path:
@@ -35,17 +61,14 @@ def resolve(name: str, task: str) -> Path:
     if name == "released":
         return _released(task)
     path = latest_run(task) if name == "latest" else Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):
         newest = newest_in(path)
         if newest is None:
-            raise UsageError(f"--checkpoint {name!r}: the folder holds no model_<number>.pt; give a run folder")
+            raise UsageError(f"{str(path)!r} holds no model_<number>.pt; give a run folder")
         if name == "latest":
             print(f"alice: latest: {records.summary(path, number(newest))}", file=sys.stderr)
         path = newest
-    if not path.is_file():
-        raise UsageError(f"--checkpoint {name!r} does not exist; give a file, a run folder, 'latest' or 'released'")
-    if path.suffix != ".onnx":
-        _check_kind(path)
+    _check_kind(path)
     return path
 
 
@@ -56,7 +79,10 @@ def newest_in(folder: Path) -> Path | None:
 
 def newest_first(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder, the greatest number first: ``model_5000.pt`` before ``model_750.pt``."""
-    numbered = [(number(file), file) for file in folder.iterdir() if _MODEL.fullmatch(file.name)]
+    try:
+        numbered = [(number(file), file) for file in folder.iterdir() if _MODEL.fullmatch(file.name)]
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be read ({error.strerror}); {REMEDY}") from error
     return [file for _, file in sorted(numbered, reverse=True)]
 
 
@@ -82,15 +108,15 @@ def newest_sound(folder: Path) -> tuple[Path, dict[str, Any]]:
     Raises:
         UsageError: If there is none.
     """
-    files = newest_first(folder)
-    for file in files:
+    found = newest_first(folder)
+    for file in found:
         try:
             _check_kind(file)
             return file, load(file)
         except UsageError as error:
             print(f"alice: warning: {error}; trying the checkpoint before it", file=sys.stderr)
-    found = "none of its checkpoints can be opened" if files else "it holds no model_<number>.pt"
-    raise UsageError(f"run {str(folder)!r} cannot be resumed, {found}; train anew, or give another run")
+    reason = "none of its checkpoints can be opened" if found else "it holds no model_<number>.pt"
+    raise UsageError(f"run {str(folder)!r} cannot be resumed, {reason}; train anew, or give another run")
 
 
 def _released(task: str) -> Path:
@@ -118,13 +144,13 @@ def latest_run(task: str | None) -> Path:
 
 
 def _check_kind(path: Path) -> None:
+    """Raise :class:`UsageError` unless the first look at a file says that it holds a policy."""
+    kind = path.suffix if path.suffix == ".onnx" else ".pt"
+    remedy = "export it again with scripts/export_onnx.py" if kind == ".onnx" else TRAINED
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        raise UsageError(f"checkpoint {str(path)!r} cannot be read: {error.strerror}") from error
-    if head != b"PK\x03\x04":  # torch.save writes a zip archive
-        raise UsageError(f"{str(path)!r} is not a PyTorch checkpoint; give a model_<number>.pt written by training")
+        files.Source(kind, remedy)(str(path))
+    except argparse.ArgumentTypeError as problem:
+        raise UsageError(str(problem)) from problem
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -141,7 +167,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     import torch
 
-    remedy = "give a model_<number>.pt written by scripts/train.py"
+    remedy = TRAINED
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises nearly anything

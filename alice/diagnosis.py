@@ -98,7 +98,10 @@ def read(folder: Path) -> Run:
     scalars: dict[str, dict[int, float]] = {}
     for file in files:
         events = EventAccumulator(str(file), size_guidance={"scalars": 0})
-        events.Reload()
+        try:
+            events.Reload()
+        except Exception as error:  # what a damaged file raises is TensorBoard's affair
+            raise UsageError(f"{file.name} of the run cannot be read: {' '.join(str(error).split())[:120]}") from error
         for tag in events.Tags()["scalars"]:
             if not tag.endswith("/time"):
                 scalars.setdefault(tag, {}).update({event.step: event.value for event in events.Scalars(tag)})
@@ -122,9 +125,11 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:python/", _plain)
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"{path.name} of the run cannot be read: {' '.join(str(error).split())[:120]}") from error
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path.name} of the run holds no configuration; give a run folder of scripts/train.py")
+    return content
 
 
 def stuck_stage(run: Run) -> str | None:

@@ -16,8 +16,10 @@ from typing import Any
 
 from alice import (
     affinity,
+    catalogue,
     checkpoints,
     device,
+    files,
     kit,
     overrides,
     provenance,
@@ -28,9 +30,8 @@ from alice import (
     usage,
     world,
 )
-from alice.usage import UsageError, suggest
+from alice.usage import UsageError
 
-TASK_PREFIX = "Alice-"
 DEFAULT_AGENT = "rsl_rl_cfg_entry_point"
 MAX_THREADS = 4
 """PyTorch threads of an update on the CPU at most: the networks are too small to share out more finely."""
@@ -75,17 +76,39 @@ class Job:
         self.agent_cfg.seed = self.env_cfg.seed = seed
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that all doors share."""
-    parser.add_argument("--task", help="task id")
-    parser.add_argument("--checkpoint", help="a file, a run folder, 'latest' or 'released'")
-    parser.add_argument("--num_envs", type=usage.positive, help="number of environments")
-    parser.add_argument("--seed", type=usage.seed, help="seed of everything random")
-    parser.add_argument("--device", help="cpu or cuda:N; default: CUDA where there is one")
-    parser.add_argument("--domain_rand", action="store_true", help="randomize physics and servos (presets=domain_rand)")
-    parser.add_argument("--agent", default=DEFAULT_AGENT, help="key of the agent configuration")
-    parser.add_argument("--encoder_weights", metavar="FILE", help="weights of ResNet-18 (presets=resnet18)")
-    parser.add_argument("--verbose", action="store_true", help="show all that the simulator's libraries write")
+FLAGS: dict[str, dict[str, Any]] = {
+    "task": {"type": usage.word, "help": "task id"},
+    "checkpoint": {
+        "type": checkpoints.Policy(),
+        "help": "a file, a run folder, 'latest' or 'released'",
+    },
+    "num_envs": {"type": usage.positive, "help": "number of environments"},
+    "seed": {"type": usage.seed, "help": "seed of everything random"},
+    "device": {"type": usage.word, "help": "cpu or cuda:N; default: CUDA where there is one"},
+    "domain_rand": {"action": "store_true", "help": "randomize physics and servos (presets=domain_rand)"},
+    "agent": {"type": usage.word, "default": DEFAULT_AGENT, "help": "key of the agent configuration"},
+    "encoder_weights": {
+        "type": files.Source(".pt", "give a state_dict of torchvision's resnet18"),
+        "help": "weights of ResNet-18 (presets=resnet18)",
+    },
+    "verbose": {"action": "store_true", "help": "show all that the simulator's libraries write"},
+}
+"""The flags that doors share."""
+
+
+def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add those of the shared flags that mean something to a door; the others keep their defaults.
+
+    Args:
+        parser: The door's parser.
+        names: Which of :data:`FLAGS`; all of them if none is named.
+    """
+    names = names or tuple(FLAGS)
+    for name, options in FLAGS.items():
+        if name in names:
+            parser.add_argument(f"--{name}", **options)
+        else:
+            parser.set_defaults(**{name: options.get("default", False if "action" in options else None)})
 
 
 @terminal.doing("loading Isaac Lab")
@@ -108,24 +131,22 @@ def prepare(
     Raises:
         UsageError: If anything is wrong.
     """
-    path = None
     ranks.forget_ranks(getattr(args, "distributed", False))
     terminal.set_verbose(args.verbose)
     if args.domain_rand:
         words = overrides.with_preset(words, "domain_rand")
     if needs_checkpoint and not args.checkpoint:
-        raise UsageError("--checkpoint is missing; give a file, a run folder, 'latest' or 'released'")
-    if args.checkpoint and args.checkpoint not in checkpoints.SELECTORS:
-        path = checkpoints.resolve(args.checkpoint, "")
-    task = resolve_task(args.task)
-    agent = resolve_agent(task, args.agent)
-    if args.checkpoint and path is None:
-        path = checkpoints.resolve(args.checkpoint, task)
+        raise UsageError(f"--checkpoint is missing; {checkpoints.REMEDY}")
+    task = catalogue.task(args.task)
+    agent = catalogue.agent(task, args.agent)
+    catalogue.check_presets(words)
+    path = checkpoints.resolve(str(args.checkpoint), task) if args.checkpoint else None
     if path and play_mode:
         words = world.settle(path, words, getattr(args, "as_trained", None))
     is_onnx = path is not None and path.suffix == ".onnx"
     if is_onnx and not takes_onnx:
         raise UsageError(f"--checkpoint {path.name!r} is an exported policy; give the model_<number>.pt it came from")
+    register()
     chosen = device.choose(args.device)
     start_warp()
     weights = checkpoints.load(path) if path and not is_onnx else None
@@ -212,7 +233,7 @@ def physics_name(env_cfg: Any) -> str:
 
 
 def resolve_task(name: str | None) -> str:
-    """Return a registered task id of this project.
+    """Return a task id of this project; it is registered from then on.
 
     Args:
         name: What the user gave with ``--task``; a namespace such as ``alice.tasks:`` is dropped.
@@ -220,17 +241,15 @@ def resolve_task(name: str | None) -> str:
     Raises:
         UsageError: If there is no such task.
     """
-    require_isaac_lab()
-    import gymnasium
+    task = catalogue.task(name)
+    register()
+    return task
 
+
+def register() -> None:
+    """Make our tasks known to Gymnasium; raise :class:`UsageError` without an Isaac Lab that they are for."""
+    require_isaac_lab()
     importlib.import_module("alice.tasks")  # by name: this module must not depend on the tasks
-    known = [task for task in gymnasium.registry if task.startswith(TASK_PREFIX)]
-    if name is None:
-        raise UsageError(f"--task is missing; tasks: {', '.join(sorted(known))}")
-    name = name.split(":")[-1]
-    if name not in known:
-        raise UsageError(f"unknown task {name!r}; {suggest(name, known, 'tasks')}")
-    return name
 
 
 def require_isaac_lab() -> None:
@@ -254,7 +273,12 @@ def start_warp() -> None:
     with _without_driver_warning():
         import warp
 
-        warp.init()
+        try:
+            warp.init()
+        except OSError:  # no place for its cache: a home that is read-only, or none
+            warp.config.kernel_cache_dir = tempfile.mkdtemp(prefix="warp-")
+            print(f"alice: note: Warp keeps its kernels in {warp.config.kernel_cache_dir}: no home", file=sys.stderr)
+            warp.init()
 
 
 @contextlib.contextmanager
@@ -274,16 +298,6 @@ def _without_driver_warning() -> Iterator[None]:
             for line in held:
                 if not line.startswith("Warp CUDA warning: Could not find or load the NVIDIA CUDA driver"):
                     sys.stderr.write(line)
-
-
-def resolve_agent(task: str, name: str) -> str:
-    """Return the key of an agent configuration of a task; raise :class:`UsageError` if there is none of that name."""
-    import gymnasium
-
-    known = [key for key in gymnasium.spec(task).kwargs if key.startswith("rsl_rl") and key.endswith("entry_point")]
-    if name not in known:
-        raise UsageError(f"unknown agent {name!r} of {task}; {suggest(name, known, 'agents')}")
-    return name
 
 
 def limit_threads() -> None:

@@ -6,11 +6,10 @@ policy itself (:func:`alice.seeds.of_release`), and whoever audits on it leaves 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from alice import provenance, seeds
+from alice import files, provenance, seeds
 from alice.launch import Job
 from alice.usage import UsageError
 
@@ -136,13 +135,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _rewrite(page: Path, text: str) -> None:
-    fresh = page.with_name(f".{page.name}.{os.getpid()}.tmp")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, page)
-    except OSError as error:
-        raise UsageError(
-            f"--seed release leaves a line in docs/{page.name}, which cannot be written: {error.strerror}"
-        ) from error
-    finally:
-        fresh.unlink(missing_ok=True)
+        files.write_text(page, text)
+    except UsageError as error:
+        raise UsageError(f"--seed release leaves a line in docs/{page.name}: {error}") from error

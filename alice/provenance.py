@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alice import __version__, affinity
+from alice import __version__, affinity, files
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("isaaclab", "rsl-rl-lib", "torch", "ovphysx", "newton", "warp-lang")
@@ -138,10 +138,5 @@ def sha256(path: Path) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file in one piece: a reader never sees half of it, an interrupted writer leaves the old one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a JSON file, whole or not at all; see :func:`alice.files.writing`."""
+    files.write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alice import checkpoints, openings, provenance, seeds, training
+from alice import checkpoints, files, openings, provenance, seeds, training
 from alice.assets import POLICIES_DIR
 from alice.launch import Job
 from alice.usage import UsageError
@@ -39,17 +37,15 @@ def release(job: Job, audit: Path, inputs: Path) -> list[Path]:
     checkpoint, content, task = job.checkpoint, job.weights, job.task
     recorded = recordings.load(inputs, actor.contract_of(job))
     figures = _audit_of(job, audit)
-    trained = _read(checkpoint.parent / training.RECORD, "the run's provenance")
-    POLICIES_DIR.mkdir(exist_ok=True)
-    exported = _export(job, recorded)
-    weights = POLICIES_DIR / f"{task}.pt"
-    fresh = weights.with_suffix(".pt.new")
-    torch.save({key: content[key] for key in KEPT if key in content}, fresh)
-    os.replace(fresh, weights)
+    trained = files.read_json(checkpoint.parent / training.RECORD, "the run's provenance", "release a run of train.py")
+    weights, recording = POLICIES_DIR / f"{task}.pt", recordings.of_task(task)
     record = weights.with_suffix(".json")
-    provenance.write_json(record, _record(checkpoint, weights, trained, figures, str(openings.seed_of(job))))
-    recording = recordings.of_task(task)
-    shutil.copyfile(inputs, recording)
+    with files.writing(weights) as fresh, files.writing(recording) as copy:
+        with fresh.open("wb") as file:
+            torch.save({key: content[key] for key in KEPT if key in content}, file)
+        shutil.copyfile(inputs, copy)
+        exported = _export(job, recorded)
+        provenance.write_json(record, _record(checkpoint, fresh, trained, figures, str(openings.seed_of(job))))
     return [weights, record, recording, exported]
 
 
@@ -73,7 +69,8 @@ def refresh(job: Job, audit: Path | None) -> list[Path]:
     if job.checkpoint.resolve() != weights.resolve():
         raise UsageError(f"--refresh is for the released policy, not for {job.checkpoint}; give --checkpoint released")
     record = weights.with_suffix(".json")
-    content = _read(record, "the release's record") | {"release_seed": str(openings.seed_of(job))}
+    content = files.read_json(record, "the release's record", "release the policy first")
+    content["release_seed"] = str(openings.seed_of(job))
     if audit:
         content["audit"] = _audit_of(job, audit)
     exported = _export(job, recordings.load(recordings.of_task(job.task), actor.contract_of(job)))
@@ -100,7 +97,7 @@ def _audit_of(job: Job, path: Path) -> dict[str, Any]:
     Raises:
         UsageError: If they are of another file or seed, of a work tree without a commit, or not on the page.
     """
-    figures = _read(path, "--audit")
+    figures = files.read_json(path, "--audit", "make it with scripts/evaluate.py --seed release --json FILE")
     again = f"audit it with --seed {seeds.RELEASE}"
     if figures.get("checkpoint_sha256") != provenance.sha256(job.checkpoint):
         raise UsageError(
@@ -129,10 +126,3 @@ def _record(
         "training": trained,
         "audit": figures,
     }
-
-
-def _read(path: Path, what: str) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{what} {str(path)!r} cannot be read as JSON: {' '.join(str(error).split())}") from error

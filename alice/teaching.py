@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, words: list[str], others: list[str], stock: ar
         raise UsageError(f"--teacher chooses the agents itself; leave --agent {args.agent} out")
     task = launch.resolve_task(args.task)
     teacher_task = task_of_teacher(task)
-    teacher = checkpoints.resolve(args.teacher, teacher_task)
+    teacher = checkpoints.resolve(str(args.teacher), teacher_task)
     if not any(word.startswith("env.curriculum=") for word in words):
         words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
     stamp = datetime.now().strftime(records.STAMP)

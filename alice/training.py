@@ -24,12 +24,13 @@ from alice.usage import UsageError
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``scripts/train.py`` to those that all doors share."""
     add_length_flags(parser)
+    run = checkpoints.Policy(names=("latest", "released", "True"), metavar="RUN")  # resume.find tells of the last two
     parser.add_argument(
-        "--resume", metavar="RUN", nargs="?", const="True", help="go on with a run: its folder, a checkpoint, or latest"
+        "--resume", type=run, nargs="?", const="True", help="go on with a run: its folder, a checkpoint, or latest"
     )
     parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
     parser.add_argument(
-        "--teacher", metavar="CHECKPOINT", help="distil this state policy ('released' is one), then go on with PPO"
+        "--teacher", type=checkpoints.Policy(), help="distil this state policy ('released' is one), then go on with PPO"
     )
 
 

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import os
+import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from alice import kit
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout."""
+OVERRIDES = "Words such as {} change the configuration; a name that it does not have is refused, with those it has."
+OUTSIDE = frozenset(
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "EMFILE", "ENFILE", "ENOMEM")
+    if hasattr(errno, name)
+)
+"""What a disk, a user's rights or a limit of the machine does to a program that is right."""
 
 
 class UsageError(ValueError):
@@ -22,14 +35,60 @@ class UsageError(ValueError):
 
 
 class DoorParser(argparse.ArgumentParser):
-    """Argument parser that raises :class:`UsageError` instead of printing the usage, and takes no abbreviations."""
+    """Argument parser that raises :class:`UsageError` instead of printing the usage, and takes no abbreviations.
 
-    def __init__(self, **kwargs):
-        super().__init__(allow_abbrev=False, **kwargs)
+    Args:
+        doc: The door's docstring: its first paragraph says what it does, the lines after it are examples.
+        overrides: Examples of ``name=value`` words that the door takes, for the help; empty if it takes none.
+        others: What the help says of flags that are handed on to another program; empty if there are none.
+        kwargs: As of argparse.
+    """
+
+    def __init__(self, doc: str | None = None, overrides: str = "", others: str = "", **kwargs):
+        self.others = others
+        what, _, examples = (doc or "").partition("\n\n")
+        parts = [others, OVERRIDES.format(overrides) if overrides else ""]
+        paragraphs = [textwrap.fill(part, 100) for part in parts if part]
+        if examples:
+            commands = [f"  {from_here(line)}" for line in examples.splitlines() if line.strip()]
+            paragraphs.append("\n".join(["examples:", *commands]))
+        super().__init__(
+            description=" ".join(what.split()) or None,
+            epilog="\n\n".join(paragraphs) or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **kwargs,
+        )
+
+    def add_argument(self, *names, **kwargs) -> argparse.Action:
+        """Add a flag; one that names a file or a folder says so in the help."""
+        if hasattr(kwargs.get("type"), "metavar"):
+            kwargs.setdefault("metavar", kwargs["type"].metavar)
+        return super().add_argument(*names, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving the process."""
-        raise UsageError(f"{message}; see --help")
+        raise UsageError(f"{message.removeprefix('argument ')}; see --help")
+
+
+def from_here(command: str) -> str:
+    """Return a command that starts a door of this checkout, as it must be written in the working directory.
+
+    Args:
+        command: The command as it is written in the checkout, such as ``./isaaclab.sh -p scripts/play.py``.
+    """
+    try:
+        place = os.path.relpath(ROOT)
+    except OSError:  # the working directory is gone
+        place = str(ROOT)
+    if place == ".":
+        return command
+    place = str(ROOT) if place.startswith(os.pardir) else place
+    words = [
+        os.path.join(place, word) if word.startswith(("scripts/", "./isaaclab.sh")) else word
+        for word in command.split(" ")
+    ]
+    return " ".join(word.replace("/./", "/") for word in words)
 
 
 @kit.closed_last()
@@ -41,13 +100,32 @@ def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     """
     try:
         code = main(sys.argv[1:])
+        sys.stdout.flush()
     except UsageError as error:
-        print("alice: error: " + " ".join(str(error).split()), file=sys.stderr)
-        code = 2
+        code = tell(str(error))
     except KeyboardInterrupt:
         print("alice: stopped", file=sys.stderr)
         code = 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in OUTSIDE:
+            raise
+        code = tell(outside(error))
     raise SystemExit(code or 0)
+
+
+def tell(mistake: str) -> int:
+    """Print a mistake as one line on standard error and return the exit code that belongs to it."""
+    print("alice: error: " + " ".join(mistake.split()), file=sys.stderr)
+    return 2
+
+
+def outside(error: OSError) -> str:
+    """Return the line for an error of :data:`OUTSIDE`."""
+    place = f"{str(error.filename)!r} cannot be used: " if error.filename else ""
+    return f"{place}{error.strerror}; look at the disk, the rights and the limits of this machine"
 
 
 def suggest(word: str, options: Iterable[str], what: str) -> str:
@@ -83,6 +161,13 @@ def seed(text: str) -> int:
 def audit_seed(text: str) -> int | str:
     """Return a whole number of at least 0 or the word ``release``, as a ``type=`` of argparse."""
     return text if text == "release" else _whole(text, 0)
+
+
+def word(text: str) -> str:
+    """Return a word that names neither a file nor a folder, as a ``type=`` of argparse."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty word names nothing")
+    return text
 
 
 def _whole(text: str, least: int) -> int:
@@ -139,47 +224,3 @@ def refuse_unknown(words: list[str], parser: argparse.ArgumentParser) -> None:
     if words:
         flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
         raise UsageError(f"unknown argument {words[0]!r}; {suggest(words[0].split('=')[0], flags, 'flags')}")
-
-
-def require_writable(path: str | None, flag: str, suffixes: tuple[str, ...] = ()) -> Path | None:
-    """Return the path of a file to be written later.
-
-    Args:
-        path: What the user gave; None passes through.
-        flag: The flag that gave it.
-        suffixes: Suffixes the file may have; any if there are none.
-
-    Raises:
-        UsageError: If it is a folder, its folder does not exist or cannot be written, or the suffix is wrong.
-    """
-    if path is None:
-        return None
-    target = Path(path)
-    if suffixes and target.suffix not in suffixes:
-        raise UsageError(f"{flag} {path!r} must end in {' or '.join(suffixes)}")
-    if target.is_dir():
-        raise UsageError(f"{flag} {path!r} is a folder; give the name of a file in it")
-    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-        raise UsageError(f"{flag} {path!r}: the folder {str(target.parent)!r} does not exist or cannot be written")
-    return target
-
-
-def require_folder(path: str | None, flag: str) -> Path | None:
-    """Return a folder to write files into; it need not exist, but the one that holds it must.
-
-    Args:
-        path: What the user gave; None passes through.
-        flag: The flag that gave it.
-
-    Raises:
-        UsageError: If it is a file, or it cannot be made or written.
-    """
-    if path is None:
-        return None
-    target = Path(path)
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{flag} {path!r} is a file; give a folder")
-    place = target if target.is_dir() else target.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UsageError(f"{flag} {path!r}: the folder {str(place)!r} does not exist or cannot be written")
-    return target

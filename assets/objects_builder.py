@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pxr import Gf, Usd, UsdPhysics
 
+from alice import files
 from alice.objects import DISH, NEST
 
 from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
@@ -81,6 +82,5 @@ def _turn(about_z: float, lean: float) -> Gf.Quatf:
 
 
 def _write(stage: Usd.Stage, path: str | Path) -> Path:
-    path = Path(path)
-    path.write_text(stage.GetRootLayer().ExportToString())
-    return path
+    files.write_text(path, stage.GetRootLayer().ExportToString())
+    return Path(path)

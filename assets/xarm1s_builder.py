@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
-from alice import robot
+from alice import files, robot
 
 from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
 from .xarm1s_parts import MASS_BOXES, PARTS, Part, box_inertia
@@ -32,9 +32,8 @@ def build(path: str | Path) -> Path:
     anchor.CreateBody1Rel().SetTargets([f"{ROOT}/base"])
     for joint in robot.JOINTS:
         _add_joint(stage, joint)
-    path = Path(path)
-    path.write_text(stage.GetRootLayer().ExportToString())
-    return path
+    files.write_text(path, stage.GetRootLayer().ExportToString())
+    return Path(path)
 
 
 def _link_frames() -> dict[str, tuple[float, float, float]]:

@@ -6,25 +6,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alice import ablation, usage
+from alice import ablation, checkpoints, files, usage
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, train and audit what is missing, and write ``ablation.csv`` and ``ablation.png``."""
-    parser = usage.DoorParser(prog="ablate.py", description="Train and audit variants of the task.")
-    parser.add_argument("--variants", nargs="+", choices=ablation.NAMES, default=list(ablation.NAMES))
-    parser.add_argument("--seeds", nargs="+", type=usage.seed, default=[1, 2, 3])
+    parser = usage.DoorParser(__doc__, prog="ablate.py")
+    names = list(ablation.NAMES)
+    parser.add_argument("--variants", nargs="+", choices=names, default=names, help="what to train; default: all")
+    parser.add_argument("--seeds", nargs="+", type=usage.seed, default=[1, 2, 3], help="seeds of each; default: 1 2 3")
     parser.add_argument("--iterations", type=usage.positive, default=200, help="policy updates of a training")
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="home starts of an audit")
     parser.add_argument("--jobs", type=usage.positive, default=1, help="trainings at a time, each on its own cores")
-    parser.add_argument("--output", default="logs", metavar="FOLDER", help="where results, table and plot go")
+    parser.add_argument(
+        "--output", type=files.Target(folder=True), default="logs", help="where results, table and plot go"
+    )
     parser.add_argument("--dry_run", action="store_true", help="list the runs and stop")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
-    table = usage.require_writable(str(Path(args.output) / "ablation.csv"), "--output")
-    folder = table.parent
+    folder, table = args.output, args.output / "ablation.csv"
     chosen = [variant for variant in ablation.VARIANTS if variant.name in args.variants]
     # Seed by seed, so that whatever is done of it compares all variants.
     cells = [ablation.Cell(variant, seed, args.iterations) for seed in args.seeds for variant in chosen]
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
             begun = "begun" if ablation.find(cell.parts[0][0]) else "missing"
             print(f"{cell.parts[-1][0]}: {'done' if ablation.is_done(cell, folder) else begun}")
         return 0
+    files.require_place(checkpoints.LOG_ROOT, "the folder of the runs")
     failed = ablation.run(cells, folder, args.jobs, args.episodes)
     results = ablation.collect(cells, folder)
     if results:

@@ -6,21 +6,18 @@
 
 from __future__ import annotations
 
-from alice import launch, terminal, usage
+from alice import files, launch, terminal, usage
 
 DEFAULT = ("ovphysx", "newton_mjwarp")
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, run all checks on each engine and print the tables; 1 if a check fails."""
-    parser = usage.DoorParser(prog="audit_physics.py", description="Compare the physics with paper.")
-    launch.add_flags(parser)
-    parser.add_argument("--physics", nargs="+", default=DEFAULT, help="physics presets; default: both")
-    parser.add_argument("--plot", metavar="FILE", help="where to draw the curves: .png")
+    parser = usage.DoorParser(__doc__, "env.scene.robot.actuators.arm.stiffness=20", prog="audit_physics.py")
+    launch.add_flags(parser, "task", "num_envs", "seed", "device")
+    parser.add_argument("--physics", nargs="+", type=usage.word, default=DEFAULT, help="physics presets; default: both")
+    parser.add_argument("--plot", type=files.Target((".png",)), help="where to draw the curves: .png")
     args, words = usage.parse(parser, argv)
-    if args.checkpoint:
-        raise usage.UsageError("--checkpoint: no policy is needed to audit the physics; leave it out")
-    picture = usage.require_writable(args.plot, "--plot", (".png",))
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 16
     jobs = [launch.prepare(args, [*words, f"physics={preset}"], play_mode=True) for preset in args.physics]
@@ -36,9 +33,9 @@ def main(argv: list[str]) -> int:
         with policy.open_environment(job) as env, terminal.doing("comparing with paper"):
             results[name] = physics_audit.run(env.unwrapped)
         print(f"{name}\n\n{physics_audit.table(results[name])}\n", flush=True)
-    if picture:
-        physics_audit.plot(results, picture)
-        print(f"written: {picture}")
+    if args.plot:
+        physics_audit.plot(results, args.plot)
+        print(f"written: {args.plot}")
     return 0 if all(check.passed for result in results.values() for check in result.checks) else 1
 
 

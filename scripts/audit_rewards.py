@@ -10,8 +10,8 @@ from alice import curriculum, launch, robot, terminal, usage
 
 def main(argv: list[str]) -> int:
     """Check the command line, play every behaviour once, judge all rewards and print the tables."""
-    parser = usage.DoorParser(prog="audit_rewards.py", description="Audit the rewards.")
-    launch.add_flags(parser)
+    parser = usage.DoorParser(__doc__, "env.rewards.action_rate.weight=-0.01", prog="audit_rewards.py")
+    launch.add_flags(parser, "task", "num_envs", "seed", "device")
     args, words = usage.parse(parser, argv)
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 64

@@ -10,16 +10,18 @@ from __future__ import annotations
 import copy
 import itertools
 
-from alice import affinity, launch, provenance, terminal, usage
+from alice import affinity, files, launch, provenance, terminal, usage
 
 DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, measure every combination and print a table."""
-    parser = usage.DoorParser(prog="benchmark.py", description="Measure the speed of an environment.")
-    launch.add_flags(parser)
-    parser.add_argument("--physics", nargs="+", default=list(DEFAULT_ENVS), help="physics presets; default: both")
+    parser = usage.DoorParser(__doc__, "env.decimation=3 presets=resnet18", prog="benchmark.py")
+    launch.add_flags(parser, "task", "seed", "device", "domain_rand", "encoder_weights")
+    parser.add_argument(
+        "--physics", nargs="+", type=usage.word, default=list(DEFAULT_ENVS), help="physics presets; default: both"
+    )
     parser.add_argument("--envs", nargs="+", type=usage.positive, help="numbers of environments")
     parser.add_argument(
         "--processes",
@@ -30,9 +32,8 @@ def main(argv: list[str]) -> int:
         help="processes at a time, each with its share of the cores and its own --envs; default 1",
     )
     parser.add_argument("--seconds", type=usage.positive, default=20, help="time per measurement; default 20")
-    parser.add_argument("--json", metavar="FILE", help="where to write all figures")
+    parser.add_argument("--json", type=files.Target(), help="where to write all figures")
     args, words = usage.parse(parser, argv)
-    target = usage.require_writable(args.json, "--json")
     args.task = args.task or "Alice-Ball-Transfer"
     if max(args.processes) > (cores := len(affinity.cores())):
         raise usage.UsageError(f"--processes {max(args.processes)}: there are {cores} cores here; give at most {cores}")
@@ -63,8 +64,8 @@ def main(argv: list[str]) -> int:
     if len(best) > 1:
         first, *others = best
         print("ratio: " + ", ".join(f"{first} / {name} = {best[first] / best[name]:.1f}" for name in others))
-    if target:
-        provenance.write_json(target, {**launch.describe(jobs[0]), "rows": rows})
+    if args.json:
+        provenance.write_json(args.json, {**launch.describe(jobs[0]), "rows": rows})
     return 0
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import resource
 import time
-from pathlib import Path
 
 import numpy as np
 
-from alice import robot, usage
+from alice import files, robot, usage
 from alice.contract import ImageInput
 from alice.deploy import policy as policies
 from alice.deploy.observation import Controller
@@ -20,15 +19,16 @@ from alice.deploy.runtime import PolicyError
 
 def main(argv: list[str]) -> int:
     """Check the command line, measure with one thread and with two, and print a table."""
-    parser = usage.DoorParser(prog="benchmark_policy.py", description="Measure the latency of an exported policy.")
-    parser.add_argument("--policy", required=True, metavar="FILE", help=".onnx or .engine")
+    parser = usage.DoorParser(__doc__, prog="benchmark_policy.py")
+    exported = files.Source(".onnx", "export one with scripts/export_onnx.py")
+    parser.add_argument("--policy", required=True, type=exported, help=".onnx or .engine")
     parser.add_argument("--calls", type=usage.positive, default=5000, help="calls per measurement; default 5000")
     parser.add_argument("--threads", nargs="+", type=usage.positive, default=[1, 2], help="threads of onnxruntime")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
     try:
         for index, threads in enumerate(args.threads):
-            policy = policies.load(Path(args.policy), threads)
+            policy = policies.load(args.policy, threads)
             measured = measure(policy, args.calls)
             budget = 1000.0 / policy.contract.arm.control_rate_hz
             if index == 0:

@@ -10,7 +10,7 @@ import importlib.util
 import shlex
 from pathlib import Path
 
-from alice import usage
+from alice import files, usage
 from alice.deploy import engine
 from alice.deploy.policy import EnginePolicy, OnnxPolicy
 from alice.deploy.runtime import PolicyError
@@ -21,23 +21,26 @@ TOLERANCE = {False: 1e-4, True: 2e-2}
 
 def main(argv: list[str]) -> int:
     """Check the command line, build and stamp the engine, and compare it with onnxruntime where Python can."""
-    parser = usage.DoorParser(prog="build_engine.py", description="Build a TensorRT engine from an ONNX policy.")
-    parser.add_argument("--onnx", required=True, metavar="FILE", help="policy exported by export_onnx.py")
-    parser.add_argument("--output", default=".", metavar="FOLDER", help="where engine and stamp go")
+    parser = usage.DoorParser(__doc__, prog="build_engine.py")
+    exported = files.Source(".onnx", "export one with scripts/export_onnx.py")
+    parser.add_argument("--onnx", required=True, type=exported, help="policy exported by export_onnx.py")
+    parser.add_argument(
+        "--output", default=".", type=files.Target(folder=True), help="where engine and stamp go; default: here"
+    )
     parser.add_argument("--fp16", action="store_true", help="allow half precision (TensorRT 10)")
-    parser.add_argument("--trtexec", metavar="FILE", help="the tool; default: on PATH or where JetPack puts it")
+    tool = files.Source(remedy="give the trtexec of TensorRT", program=True)
+    parser.add_argument("--trtexec", type=tool, help="the tool; default: on PATH or where JetPack puts it")
     parser.add_argument("--dry_run", action="store_true", help="print the command and stop")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
-    onnx, folder = Path(args.onnx), Path(args.output)
-    usage.require_writable(str(folder / f"{onnx.stem}.engine"), "--output")
+    onnx, folder = args.onnx, args.output
     try:
         policy = OnnxPolicy(onnx)
         if args.dry_run:
-            tool = engine.Tool(args.trtexec or "trtexec", (10, 3, 0))
+            tool = engine.Tool(str(args.trtexec or "trtexec"), (10, 3, 0))
             print(shlex.join(engine.command(tool, onnx, folder / f"{onnx.stem}.engine", args.fp16)))
             return 0
-        tool = engine.find_tool(args.trtexec)
+        tool = engine.find_tool(args.trtexec and str(args.trtexec))
         judge = Judge(policy, TOLERANCE[args.fp16])
         built = engine.build(tool, onnx, folder, args.fp16, policy.contract.to_json(), judge)
     except PolicyError as problem:

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-from alice import launch, terminal, usage
+from alice import files, launch, terminal, usage
 from alice.assets import STARTS_FILE
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, let states settle in the simulator and write those that hold."""
-    parser = usage.DoorParser(prog="build_starts.py", description="Make the states that training episodes begin in.")
-    launch.add_flags(parser)
+    parser = usage.DoorParser(__doc__, "env.events.reset_transfer.params.min_separation=0.1", prog="build_starts.py")
+    launch.add_flags(parser, "task", "num_envs", "seed", "device", "verbose")
     parser.add_argument("--per_kind", type=usage.positive, default=512, help="states of each kind and ball size")
-    parser.add_argument("--output", metavar="FILE", default=str(STARTS_FILE), help="file to write")
+    parser.add_argument(
+        "--output", type=files.Target((".pt",)), default=str(STARTS_FILE), help="file to write; default: the one in use"
+    )
     args, words = usage.parse(parser, argv)
-    target = usage.require_writable(args.output, "--output", (".pt",))
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 1008
     job = launch.prepare(args, ["env.scene.ball=domain_rand", *words], play_mode=True)
@@ -28,8 +29,8 @@ def main(argv: list[str]) -> int:
     start_states.make_endless(job.env_cfg)
     with policy.open_environment(job) as env, terminal.bar(unit="state") as bar:
         bank = start_states.build(env.unwrapped, args.per_kind, bar)
-    bank.save(target)
-    print(f"{len(bank.kind)} states written to {target.name}")
+    bank.save(args.output)
+    print(f"{len(bank.kind)} states written to {args.output}")
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alice import diagnosis, launch, machine, usage
+from alice import diagnosis, files, launch, machine, usage
 
 STATE_CHECKPOINT_MB = 1.4
 """Size of a checkpoint of the state task, optimizer included."""
@@ -16,19 +16,18 @@ STATE_CHECKPOINT_MB = 1.4
 
 def main(argv: list[str]) -> int:
     """Check the command line and print what is found; the exit code is 1 if anything is wrong."""
-    parser = usage.DoorParser(prog="doctor.py", description="Look at this machine or at a training.")
-    parser.add_argument("--run", metavar="FOLDER", help="run folder of a training")
+    parser = usage.DoorParser(__doc__, prog="doctor.py")
+    run = files.Source(remedy="give logs/rsl_rl/<experiment>/<run>", folder=True)
+    parser.add_argument("--run", type=run, help="run folder of a training")
     parser.add_argument("--checkpoints", type=usage.positive, default=10, help="how many will be kept; default 10")
     parser.add_argument("--no_render", action="store_true", help="do not render a frame, which takes half a minute")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
-    return look_at_run(Path(args.run)) if args.run else look_at_machine(args.checkpoints, not args.no_render)
+    return look_at_run(args.run) if args.run else look_at_machine(args.checkpoints, not args.no_render)
 
 
 def look_at_run(folder: Path) -> int:
     """Print stage rates, the stuck stage and its likely causes."""
-    if not folder.is_dir():
-        raise usage.UsageError(f"--run {str(folder)!r} is no folder; give logs/rsl_rl/<experiment>/<run>")
     run = diagnosis.read(folder)
     print(f"{folder.name}: {run.iterations} iterations")
     print("  " + "  ".join(f"{stage} {rate:.1%}" for stage, rate in run.rates.items()))

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from alice import launch, seeds, terminal, usage, world
+from alice import checkpoints, files, launch, seeds, terminal, usage, world
 from alice.outcome import PROBES, SELECTION_SEEDS
 
 SEED_HELP = (
@@ -22,23 +22,30 @@ SEED_HELP = (
 
 def main(argv: list[str]) -> int:
     """Check the command line, run the audit, print the table and write what was asked for."""
-    parser = usage.DoorParser(prog="evaluate.py", description="Audit a policy.", conflict_handler="resolve")
+    parser = usage.DoorParser(
+        __doc__, "physics=newton_mjwarp presets=hobby_servo", prog="evaluate.py", conflict_handler="resolve"
+    )
     launch.add_flags(parser)
     world.add_flag(parser)
     parser.add_argument("--seed", type=usage.audit_seed, metavar="N", help=SEED_HELP)
     parser.add_argument("--episodes", type=usage.positive, default=1024, help="episodes to count; default 1024")
-    parser.add_argument("--json", metavar="FILE", help="where to write all figures")
-    parser.add_argument("--record", metavar="FILE", help="where to write 1,000 of the policy's inputs (.npz)")
-    parser.add_argument("--report", metavar="FOLDER", help="where to write a page with plots, pictures and videos")
-    parser.add_argument("--checkpoints", nargs="+", metavar="RUN", help="choose the best checkpoint of each run")
+    parser.add_argument("--json", type=files.Target(), help="where to write all figures")
+    recording = files.Target((".npz",))
+    parser.add_argument("--record", type=recording, help="where to write 1,000 of the policy's inputs (.npz)")
+    page = files.Target(folder=True)
+    parser.add_argument("--report", type=page, help="where to write a page with plots, pictures and videos")
+    parser.add_argument(
+        "--checkpoints",
+        nargs="+",
+        type=checkpoints.Policy(),
+        metavar="RUN",
+        help="choose the best checkpoint of each run",
+    )
     parser.add_argument(
         "--selection_episodes", type=usage.positive, default=512, help="episodes a checkpoint is chosen on"
     )
     parser.add_argument("--probe", choices=PROBES, help="spoil the picture: a policy that needs it must fail")
     args, words = usage.parse(parser, argv)
-    args.json = usage.require_writable(args.json, "--json")
-    args.record = usage.require_writable(args.record, "--record", (".npz",))
-    args.report = usage.require_folder(args.report, "--report")
     if args.checkpoints and (args.checkpoint or args.record):
         raise usage.UsageError("--checkpoints goes with neither --checkpoint nor --record; give one of them")
     if args.probe and args.checkpoints:

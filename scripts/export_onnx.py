@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alice import launch, usage
+from alice import files, launch, usage
 from alice.deploy import runtime
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, export, and tell how far the file is from PyTorch."""
-    parser = usage.DoorParser(prog="export_onnx.py", description="Export a policy as one ONNX file.")
-    launch.add_flags(parser)
-    parser.add_argument("--output", metavar="FOLDER", default="exported", help="where the file goes; made if missing")
-    parser.add_argument("--inputs", metavar="FILE", help="recorded inputs (.npz), see evaluate.py --record")
+    parser = usage.DoorParser(__doc__, "presets=resnet18", prog="export_onnx.py")
+    launch.add_flags(parser, "task", "checkpoint", "agent", "encoder_weights")
+    parser.add_argument(
+        "--output", type=files.Target(folder=True), default="exported", help="where the file goes; default: exported"
+    )
+    recording = files.Source(".npz", "make them with scripts/evaluate.py --record FILE.npz")
+    parser.add_argument("--inputs", type=recording, help="recorded inputs; default: those of the released policy")
     parser.add_argument("--dynamic_batch", action="store_true", help="take any number of rows; TensorRT wants one")
     args, words = usage.parse(parser, argv)
-    folder = usage.require_folder(args.output, "--output")
     try:
         runtime.onnxruntime()  # the export is checked with it
     except runtime.PolicyError as error:
@@ -31,9 +31,9 @@ def main(argv: list[str]) -> int:
 
     contract = actor.contract_of(job)
     network = actor.build(job, contract.inputs)
-    recorded = recordings.load(Path(args.inputs) if args.inputs else recordings.of_task(job.task), contract)
+    recorded = recordings.load(args.inputs or recordings.of_task(job.task), contract)
     try:
-        done = onnx_file.write(network, contract, folder, recorded, args.dynamic_batch)
+        done = onnx_file.write(network, contract, args.output, recorded, args.dynamic_batch)
     except onnx_file.ExportError as error:
         raise usage.UsageError(str(error)) from error
     figures, half = done.figures, done.figures["fp16"]

@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alice import launch, release, usage
+from alice import files, launch, release, usage
 
 
 def main(argv: list[str]) -> int:
     """Check the command line and write the four files, or two of them anew."""
-    parser = usage.DoorParser(prog="release_policy.py", description="Release a trained policy.")
-    launch.add_flags(parser)
-    parser.add_argument("--audit", metavar="FILE", help="JSON file of evaluate.py --seed release")
-    parser.add_argument("--inputs", metavar="FILE", help="recorded inputs of evaluate.py --record")
+    parser = usage.DoorParser(__doc__, "presets=resnet18", prog="release_policy.py")
+    launch.add_flags(parser, "task", "checkpoint", "agent", "encoder_weights")
+    audit = files.Source(".json", "make it with scripts/evaluate.py --seed release --json FILE")
+    parser.add_argument("--audit", type=audit, help="JSON file of evaluate.py --seed release")
+    recording = files.Source(".npz", "make them with scripts/evaluate.py --record FILE.npz")
+    parser.add_argument("--inputs", type=recording, help="recorded inputs of evaluate.py --record")
     parser.add_argument(
         "--refresh",
         action="store_true",
@@ -29,8 +29,8 @@ def main(argv: list[str]) -> int:
         raise usage.UsageError("a release needs --audit and --inputs, two files of evaluate.py; see --help")
     args.device = "cpu"
     job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True)
-    audit = Path(args.audit) if args.audit else None
-    for path in release.refresh(job, audit) if args.refresh else release.release(job, audit, Path(args.inputs)):
+    written = release.refresh(job, args.audit) if args.refresh else release.release(job, args.audit, args.inputs)
+    for path in written:
         print(path.name)
     return 0
 

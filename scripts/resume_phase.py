@@ -9,13 +9,15 @@ import runpy
 import sys
 from pathlib import Path
 
-from alice import curriculum, training, usage
+from alice import checkpoints, curriculum, training, usage
 
 
 def main(argv: list[str]) -> None:
     """Check the two flags and hand over to ``train.py``, which takes all others too."""
-    parser = usage.DoorParser(prog="resume_phase.py", description="Go on with a run at a phase of the curriculum.")
-    parser.add_argument("--run", required=True, help="run folder, or a checkpoint in it")
+    others = "All flags of train.py but --resume and --phase work as well."
+    parser = usage.DoorParser(__doc__, "agent.algorithm.learning_rate=1e-4", prog="resume_phase.py", others=others)
+    run = checkpoints.Policy(names=("latest",), metavar="RUN")
+    parser.add_argument("--run", required=True, type=run, help="run folder, a checkpoint in it, or latest")
     parser.add_argument("--phase", required=True, choices=curriculum.PHASES, help="stage; auto: promoted by success")
     training.add_length_flags(parser)
     args, rest = parser.parse_known_args(argv)
@@ -23,7 +25,7 @@ def main(argv: list[str]) -> None:
         value = getattr(args, name)
         rest += [] if value is None else [f"--{name}", str(value)]
     train = Path(__file__).with_name("train.py")
-    sys.argv = [str(train), "--resume", args.run, "--phase", args.phase, *rest]
+    sys.argv = [str(train), "--resume", str(args.run), "--phase", args.phase, *rest]
     runpy.run_path(str(train), run_name="__main__")
 
 

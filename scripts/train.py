@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from alice import curriculum, launch, memory, preflight, resume, teaching, training, usage
 
-EPILOG = "All other flags of `isaaclab train --rl_library rsl_rl` and overrides such as env.decimation=2 work as well."
+OTHERS = "All other flags of `isaaclab train --rl_library rsl_rl` work as well."
 
 
 def main(argv: list[str]) -> int:
     """Check the command line, note where the run comes from, train, and say where the result lies."""
-    parser = usage.DoorParser(prog="train.py", description="Train a policy.", epilog=EPILOG)
+    parser = usage.DoorParser(__doc__, "physics=newton_mjwarp env.decimation=2", prog="train.py", others=OTHERS)
     launch.add_flags(parser)
     training.add_flags(parser)
     args, rest = parser.parse_known_args(argv)
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
         preflight.check_stock(stock, launch.resolve_task(args.task))
         return teaching.run(args, given, others, stock)
 
-    going_on = resume.find(args.resume, args.task) if args.resume else None
+    going_on = resume.find(str(args.resume), args.task) if args.resume else None
     words = resume.apply(going_on, args, given) if going_on else given
     others = resume.stock_words(going_on, others) if going_on else others
     words = curriculum.select_phase(words, args.phase)

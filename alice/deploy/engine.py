@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alice import files
 from alice.contract import ImageInput, VectorInput
 from alice.deploy.runtime import PolicyError, last_line
 
@@ -160,8 +161,8 @@ def build(
     """
     engine = folder / f"{onnx.stem}.engine"
     temporary = folder / f".{engine.name}.{os.getpid()}.tmp"
-    draft = temporary.with_name(f"{temporary.name}.json")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         done = _run(command(tool, onnx, temporary, fp16))
         if done.returncode or not temporary.is_file() or not temporary.stat().st_size:
             raise PolicyError(f"trtexec built no engine: {_end(done)}")
@@ -173,16 +174,15 @@ def build(
             "machine": platform.machine(),
             "contract": json.loads(contract),
         }
-        draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
         approve(temporary)
-        os.replace(temporary, engine)
-        os.replace(draft, engine.with_name(f"{engine.name}.json"))
+        with files.writing(engine.with_name(f"{engine.name}.json")) as draft:
+            draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+            os.replace(temporary, engine)
     except OSError as error:
         raise PolicyError(f"{engine.name} cannot be written to {str(folder)!r}: {error.strerror}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-            draft.unlink(missing_ok=True)
     return engine
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import imageio
 import jinja2
 import numpy as np
 from PIL import Image
 
-from alice import outcome, provenance, robot
-from alice.evaluation import plots, tracks, video, whiskers
+from alice import files, outcome, provenance, robot
+from alice.evaluation import encoder, plots, tracks, video, whiskers
 from alice.evaluation.audit import Episodes
 from alice.evaluation.replay import STRIDE, VIEWS, Clip
 
@@ -74,7 +72,6 @@ def write(
     Returns:
         The page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     shown = choose(outcomes, episodes.length.tolist())
     scenes = []
     for name, clip in clips.items():
@@ -111,9 +108,7 @@ def write(
     tracks.write_episodes(episodes, outcomes, step_dt, folder / "episodes.csv")
     provenance.write_json(folder / "audit.json", content)
     target = folder / "report.html"
-    fresh = folder / ".report.html.tmp"
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, target)
+    files.write_text(target, text)
     return target
 
 
@@ -145,14 +140,14 @@ def _time_lapse(clip: Clip, length: int, stage_steps: Sequence[int], step_dt: fl
 def _mp4(clip: Clip, name: str) -> bytes:
     """Return an episode as a film with all views side by side."""
     colour = video.GREEN if name == "success" else video.RED
-    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-        with imageio.get_writer(file.name, fps=RATE, codec="libx264", quality=6) as writer:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        with encoder.opened(path, RATE) as write:
             for step, views in enumerate(clip.views):
                 tiles = [video.labelled(view, title, "", colour) for view, title in zip(views, VIEWS, strict=True)]
                 tiles[0] = video.labelled(views[0], f"{step / RATE:.2f} s", name.replace("_", " "), colour)
-                frame = np.concatenate(tiles, axis=1)
-                writer.append_data(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
-        return Path(file.name).read_bytes()
+                write(video.even(np.concatenate(tiles, axis=1)))
+        return path.read_bytes()
 
 
 def _jpeg(picture: np.ndarray) -> str:

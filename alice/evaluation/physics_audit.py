@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from alice import geometry, robot
+from alice import files, geometry, robot
 from alice.assets import STARTS_FILE
 from alice.evaluation.physics_bench import FAR_AWAY, GRAVITY, UPRIGHT, Bench
 from alice.mdp.events import part_bodies, place_transfer
@@ -318,4 +318,4 @@ def plot(results: dict[str, Results], path) -> None:
             axis.legend(fontsize=7)
     for axis in list(axes.flat)[len(panels) :]:
         axis.axis("off")
-    path.write_bytes(plots.png(figure))
+    files.write_bytes(path, plots.png(figure))

@@ -15,7 +15,7 @@ from alice.deploy.observation import FrameStack
 from alice.evaluation.deployed import DeployedPolicy
 from alice.export import configured
 from alice.launch import Job
-from alice.usage import UsageError
+from alice.usage import OUTSIDE, UsageError, outside
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -55,6 +55,10 @@ def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlV
                 yield RslRlVecEnvWrapper(env, clip_actions=job.agent_cfg.clip_actions)
             except UsageError as error:  # launch_simulation prints a traceback of whatever passes through it
                 mistake = error
+            except OSError as error:
+                if error.errno not in OUTSIDE:
+                    raise
+                mistake = UsageError(outside(error))
             finally:
                 env.close()
         if mistake:

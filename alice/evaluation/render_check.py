@@ -17,7 +17,7 @@ def look(task: str) -> Finding:
     from alice.evaluation import policy, video
 
     parser = argparse.ArgumentParser()
-    launch.add_flags(parser)
+    launch.add_flags(parser, "task", "num_envs")
     job = launch.prepare(parser.parse_args(["--task", task, "--num_envs", "1"]), [], play_mode=True)
     video.add_camera(job.env_cfg)
     try:
@@ -27,8 +27,8 @@ def look(task: str) -> Finding:
             film.shoot([])
     except RuntimeError as error:
         return Finding("rendering", "problem", f"failed without a display: {' '.join(str(error).split())[:160]}")
-    colours = len({tuple(colour) for colour in film.frames[0].reshape(-1, 3)[::17].tolist()})
+    colours = len({tuple(colour) for colour in film.last.reshape(-1, 3)[::17].tolist()})
     if colours < 20:
         return Finding("rendering", "problem", f"the frame is nearly blank ({colours} colours); update the GPU driver")
-    height, width, _ = film.frames[0].shape
+    height, width, _ = film.last.shape
     return Finding("rendering", "ok", f"{width} x {height} without a display, {colours} colours in a sample")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from alice import checkpoints, outcome, provenance, terminal
+from alice import checkpoints, files, outcome, provenance, terminal
 from alice.evaluation import audit, intervals
 from alice.usage import UsageError
 
@@ -162,12 +162,11 @@ def write(folder: Path, candidates: Sequence[Candidate], content: dict[str, Any]
     """
     from alice.evaluation import plots
 
-    folder.mkdir(parents=True, exist_ok=True)
     rows = table(candidates)
     provenance.write_json(folder / "sweep.json", {**content, "checkpoints": rows})
-    with (folder / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
+    with files.writing(folder / "sweep.csv") as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     curves = {run: [row for row in rows if row["run"] == run] for run in dict.fromkeys(row["run"] for row in rows)}
-    (folder / "sweep.png").write_bytes(plots.png(plots.sweep(curves)))
+    files.write_bytes(folder / "sweep.png", plots.png(plots.sweep(curves)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import outcome, robot
+from alice import files, outcome, robot
 from alice.mdp.transfer import TransferState
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def write_steps(tracks: Tracks, episodes: Sequence[int], step_dt: float, path: P
     names = ["episode", "step", "time_s", "ball_x", "ball_y", "ball_z", "ball_speed", "tool_x", "tool_y", "tool_z"]
     names += ["gap", "is_pinched", "is_in_dish"]
     names += [f"{kind}_{joint}" for kind in ("pos", "effort", "speed") for joint in robot.JOINT_NAMES]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with files.writing(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         for episode in episodes:
@@ -151,7 +151,7 @@ def write_episodes(episodes: Episodes, outcomes: Sequence[str], step_dt: float, 
     """
     names = ["episode", "outcome", "length_s", "ball_x", "ball_y", "dish_x", "dish_y", "ball_radius", "max_height"]
     names += [f"{stage}_s" for stage in outcome.STAGES]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with files.writing(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         for index, label in enumerate(outcomes):

@@ -6,17 +6,18 @@ pictures are taken at twice the size and averaged.
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import imageio
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from alice import outcome
+from alice import files, outcome
+from alice.evaluation import encoder
 from alice.evaluation.playback import Ended
 from alice.mdp.transfer import transfer_state
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float, float]
 
-EYE = (0.60, -0.38, 0.34)
-"""Where the camera stands, base frame [m]."""
-LOOK_AT = (0.13, 0.0, 0.06)
+EYE = (0.80, -0.54, 0.48)
+"""Where the camera stands, base frame [m]: the whole arm is in the picture, retreat included."""
+LOOK_AT = (0.14, 0.0, 0.135)
 FOCAL_LENGTH, APERTURE = 26.0, 20.0
 """Of all cameras that stand beside the arm [mm]."""
 SIZE = (640, 480)
@@ -36,9 +37,8 @@ SIZE = (640, 480)
 OVERSAMPLING = 2
 HOLD_SECONDS = 0.8
 """How long the end of an episode stays in the picture."""
-SUFFIXES = (".mp4", ".gif")
-GIF_SIZE, GIF_RATE, GIF_COLOURS = (400, 300), 10, 96
-"""Small enough for a README."""
+BAND = 238
+"""Grey of what surrounds a picture."""
 GREEN, RED, GREY = (30, 130, 60), (190, 50, 40), (70, 70, 70)
 
 
@@ -114,21 +114,37 @@ def project(points: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 class Film:
-    """Pictures of an environment, one for each control step, kept in memory."""
+    """A film of an environment, a picture for each control step, which goes to the encoder as it comes.
 
-    def __init__(self, env: ManagerBasedRLEnv):
-        """Point the camera; the environment's configuration has gone through :func:`add_camera`."""
-        self._env = env
+    A context: the film is there when it has ended without an error, else what was there before. It needs the memory of
+    one picture, however long it is.
+
+    Args:
+        env: Environment whose configuration has gone through :func:`add_camera`.
+        path: Film to write, ``.mp4`` (H.264) or ``.gif`` (small); None for none.
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv, path: Path | None = None):
+        self._env, self._path = env, path
         self._camera = env.scene["film_camera"]
         self._rate = round(1.0 / env.step_dt)
         point(self._camera, env.scene.env_origins, EYE, LOOK_AT)
         self._episodes = [1] * env.num_envs
         self._verdicts: list[tuple[Ended, int] | None] = [None] * env.num_envs
-        self.frames: list[np.ndarray] = []
-        """Pictures, (H, W, 3) uint8 each."""
+        self._opened = contextlib.ExitStack()
+        self._write: Callable[[np.ndarray], None] = lambda frame: None
+        self.last: np.ndarray | None = None
+        """The newest picture of the first environment, without a caption, (H, W, 3) uint8."""
         self.lifted: np.ndarray | None = None
-        """The first picture of a lifted ball."""
-        self._clean: np.ndarray | None = None
+        """Its first picture of a lifted ball."""
+
+    def __enter__(self) -> Film:
+        if self._path:
+            self._write = self._opened.enter_context(encoder.opened(self._path, self._rate))
+        return self
+
+    def __exit__(self, *error) -> bool | None:
+        return self._opened.__exit__(*error)
 
     def shoot(self, ended: list[Ended]) -> None:
         """Take the picture of this control step.
@@ -139,19 +155,21 @@ class Film:
         """
         for end in ended:
             self._verdicts[end.env] = (end, round(HOLD_SECONDS * self._rate))
-            if self._env.num_envs == 1 and self._clean is not None:
-                picture = labelled(self._clean, f"episode {self._episodes[0]}", *_verdict(end))
-                self.frames += [picture] * round(HOLD_SECONDS * self._rate)
+            if self._env.num_envs == 1 and self.last is not None:
+                picture = labelled(self.last, f"episode {self._episodes[0]}", *_verdict(end))
+                for _ in range(round(HOLD_SECONDS * self._rate)):
+                    self._write(even(picture))
                 self._verdicts[0] = None
             self._episodes[end.env] += 1
         tiles = list(pictures(self._camera))
         for index, seen in enumerate(sight(self._env)):
             tiles[index] = _inset(tiles[index], seen)
-        self._clean = tiles[0]
+        self.last = tiles[0]
         stages = transfer_state(self._env).books.stages
-        self.frames.append(_mosaic([self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]))
+        tiles = [self._caption(tile, index, stages[index]) for index, tile in enumerate(tiles)]
+        self._write(even(_mosaic(tiles)))
         if self.lifted is None and bool(stages[0, outcome.STAGES.index("lifted")]):
-            self.lifted = self._clean
+            self.lifted = self.last
 
     def _caption(self, tile: np.ndarray, index: int, stages: torch.Tensor) -> np.ndarray:
         verdict = self._verdicts[index]
@@ -161,27 +179,9 @@ class Film:
         passed = [name for name, happened in zip(outcome.STAGES, stages.tolist(), strict=True) if happened]
         return labelled(tile, f"episode {self._episodes[index]}", passed[-1] if passed else "", GREY)
 
-    ##
-    # Writing
-    ##
-
-    def save(self, path: Path) -> None:
-        """Write the film as H.264 (``.mp4``) or as a small GIF, in one piece."""
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        try:
-            if path.suffix == ".gif":
-                _write_gif(temporary, self.frames, self._rate)
-            else:
-                with imageio.get_writer(temporary, fps=self._rate, codec="libx264", quality=8) as writer:
-                    for frame in self.frames:
-                        writer.append_data(frame)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
     def save_picture(self, path: Path) -> None:
         """Write one picture: the ball just lifted, or the last one if it never was."""
-        _write_picture(path, self._clean if self.lifted is None else self.lifted)
+        _write_picture(path, self.last if self.lifted is None else self.lifted)
 
 
 class Sight:
@@ -244,38 +244,35 @@ def _verdict(end: Ended) -> tuple[str, tuple[int, int, int]]:
 
 
 def labelled(tile: np.ndarray, title: str, text: str, colour: tuple[int, int, int]) -> np.ndarray:
-    """Return a picture with a title and a coloured text in its upper left corner."""
-    image = Image.fromarray(tile)
+    """Return a picture with a band above it, where a title and a coloured text cover nothing."""
+    height, width, _ = tile.shape
+    band = max(12, height // 15)
+    image = Image.fromarray(np.pad(tile, ((band, 0), (0, 0), (0, 0)), constant_values=BAND))
     draw = ImageDraw.Draw(image)
-    size = max(9, tile.shape[0] // 22)
-    font = ImageFont.load_default(size)
-    draw.text((size, size // 2), title, fill=GREY, font=font)
-    draw.text((size, size // 2 + round(1.3 * size)), text, fill=colour, font=font)
+    font = ImageFont.load_default(max(9, round(0.6 * band)))
+    draw.text((band // 3, band // 2), title, fill=GREY, font=font, anchor="lm")
+    draw.text((width - band // 3, band // 2), text, fill=colour, font=font, anchor="rm")
     return np.asarray(image)
 
 
 def _mosaic(tiles: list[np.ndarray]) -> np.ndarray:
-    """Return pictures side by side in a square grid; sides are even numbers, as H.264 needs."""
+    """Return pictures side by side in a square grid."""
     columns = math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
     height, width, _ = tiles[0].shape
-    canvas = np.full((rows * height, columns * width, 3), 238, dtype=np.uint8)
+    canvas = np.full((rows * height, columns * width, 3), BAND, dtype=np.uint8)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         canvas[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
-    return canvas[: canvas.shape[0] // 2 * 2, : canvas.shape[1] // 2 * 2]
+    return canvas
+
+
+def even(picture: np.ndarray) -> np.ndarray:
+    """Return a picture without the last row or column where their number is odd, which H.264 cannot take."""
+    return picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture, (H, W, 3) uint8, in one piece."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    Image.fromarray(picture).save(temporary)
-    os.replace(temporary, path)
-
-
-def _write_gif(path: Path, frames: list[np.ndarray], rate: int) -> None:
-    """Write every so many frames as a GIF with one palette, so that nothing flickers."""
-    small = [Image.fromarray(frame).resize(GIF_SIZE, Image.Resampling.LANCZOS) for frame in frames[:: rate // GIF_RATE]]
-    palette = small[len(small) // 2].quantize(GIF_COLOURS, dither=Image.Dither.NONE)
-    flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=1000 // GIF_RATE, loop=0, optimize=True)
+    """Write a picture, (H, W, 3) uint8, whole or not at all."""
+    with files.writing(path) as fresh:
+        Image.fromarray(picture).save(fresh)

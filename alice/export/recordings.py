@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from alice import files
 from alice.assets import POLICIES_DIR
 from alice.contract import Contract, ImageInput, VectorInput, same
 from alice.usage import UsageError
@@ -71,7 +72,7 @@ def _form(inputs: Iterable[VectorInput | ImageInput]) -> list[dict[str, Any]]:
 
 
 def save(rows: dict[str, np.ndarray], path: Path, inputs: Iterable[VectorInput | ImageInput]) -> None:
-    """Write recorded inputs and actions by name, (R, …) each; pictures stay uint8.
+    """Write recorded inputs and actions by name, (R, …) each, whole or not at all; pictures stay uint8.
 
     What the numbers mean is in the comment of the archive: they prove nothing of a policy that sees them scaled.
 
@@ -82,6 +83,7 @@ def save(rows: dict[str, np.ndarray], path: Path, inputs: Iterable[VectorInput |
     """
     kinds = {name: np.uint8 if values.dtype == np.uint8 else np.float32 for name, values in rows.items()}
     arrays = {name: values.astype(kinds[name]) for name, values in rows.items()}
-    np.savez_compressed(path, **arrays)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.comment = json.dumps(_form(inputs)).encode()
+    with files.writing(path) as fresh:
+        np.savez_compressed(fresh, **arrays)
+        with zipfile.ZipFile(fresh, "a") as archive:
+            archive.comment = json.dumps(_form(inputs)).encode()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+
+from alice import files
 
 START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
 """Ways an episode can begin. Evaluation uses ``home`` alone, and the bank holds all others."""
@@ -56,10 +57,9 @@ class StartBank:
         return StartBank(**torch.load(path, weights_only=True, map_location=device))
 
     def save(self, path: Path) -> None:
-        """Write the bank in one piece."""
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save({name: value.cpu() for name, value in self._columns().items()}, temporary)
-        os.replace(temporary, path)
+        """Write the bank, whole or not at all."""
+        with files.writing(path) as fresh, fresh.open("wb") as file:
+            torch.save({name: value.cpu() for name, value in self._columns().items()}, file)
 
     def draw(self, kind: torch.Tensor, radius: torch.Tensor, area: Area) -> StartBank:
         """Draw one state for each environment, uniform among those that fit.

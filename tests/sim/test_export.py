@@ -170,7 +170,7 @@ MISTAKES = {
     "benchmark_policy.py": (["--policy", "half.onnx"], "half.onnx is damaged or no ONNX file"),
     "export_onnx.py": (
         ["--task", TASK, "--checkpoint", "released", "--inputs", "half.onnx"],
-        "recorded inputs 'half.onnx' cannot be read",
+        "'half.onnx' is damaged or not a NumPy archive",
     ),
 }
 

@@ -15,7 +15,7 @@ pytest.importorskip("isaaclab")
 
 import gymnasium
 
-from alice import launch
+from alice import catalogue, launch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/make_it_yours.md")
@@ -35,7 +35,7 @@ def test_a_printed_snippet_runs(page, snippet, capsys):
 
 def test_gymnasium_without_a_configuration_says_which_line_makes_one():
     launch.resolve_task("Alice-Ball-Transfer")  # registers them
-    tasks = [task for task in gymnasium.registry if task.startswith(launch.TASK_PREFIX)]
+    tasks = list(catalogue.tasks())
     assert len(tasks) >= 2
     for task in tasks:
         with pytest.raises(TypeError, match=r"needs a configuration.*parse_env_cfg\(task, device"):

@@ -1,11 +1,24 @@
 """Fakes that several unit tests share. PyTorch is imported when one is asked for, not before."""
 
+import importlib.util
 import math
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from alice import robot
+
+
+def _offer(name: str) -> None:
+    """Let tests import a module that lies beside them: importlib mode keeps this folder off sys.path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_offer("door_walk")
 
 
 @pytest.fixture(scope="session")

@@ -31,10 +31,10 @@ TASK = ("--task", "Alice-Ball-Transfer")
         ("train", (*TASK, "--seed", "5000000000"), ["seed 5000000000", "0 to 4294967295"]),
         ("evaluate", (*TASK, "--checkpoint", "released", "--seed", "-1"), ["-1", "at least 0"]),
         ("evaluate", (*TASK,), ["--checkpoint is missing", "released"]),
-        ("evaluate", (*TASK, "--checkpoint", "x", "--json", "no/such/a.json"), ["--json", "'no/such'", "exist"]),
+        ("evaluate", (*TASK, "--json", "letter.pt/a.json"), ["--json", "'letter.pt' is no folder"]),
         ("evaluate", (*TASK, "--chekpoint", "x"), ["'--chekpoint'", "did you mean --checkpoint"]),
-        ("play", (*TASK, "--checkpoint", "x", "--video", "film.avi"), ["'film.avi'", ".mp4 or .gif"]),
-        ("play", (*TASK, "--checkpoint", "x", "--steps", "0"), ["--steps", "'0'", "at least 1"]),
+        ("play", (*TASK, "--checkpoint", "released", "--video", "film.avi"), ["'film.avi'", ".mp4 or .gif"]),
+        ("play", (*TASK, "--checkpoint", "released", "--steps", "0"), ["--steps", "'0'", "at least 1"]),
     ],
 )
 def test_a_cheap_mistake_is_told_in_one_line(door, words, expected, tmp_path):

@@ -1,0 +1,396 @@
+"""What doors write is written whole or not at all, and what they read is looked at first."""
+
+import ast
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alice import files, usage
+from alice.usage import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def small_disk(size: int):
+    """Let no file of this process grow beyond a size [bytes], as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+##
+# Writers
+##
+
+
+def _write_csv(path):
+    from alice import ablation
+
+    ablation.write_csv([{"variant": "baseline", "seed": seed} for seed in range(2000)], path)
+
+
+def _write_json(path):
+    from alice import provenance
+
+    provenance.write_json(path, {"rows": list(range(5000))})
+
+
+def _write_recording(path):
+    from alice.export import recordings
+
+    recordings.save({"policy": np.random.default_rng(0).normal(size=(500, 41))}, path)
+
+
+def _write_bank(path):
+    torch = pytest.importorskip("torch")
+    from alice.mdp.start_bank import StartBank
+
+    columns = [torch.zeros(300, width) for width in (7, 7, 3, 2, 2)]
+    StartBank(torch.zeros(300, dtype=torch.long), torch.zeros(300), *columns).save(path)
+
+
+def _write_asset(path):
+    pytest.importorskip("pxr")
+    from alice.assets import xarm1s_builder
+
+    xarm1s_builder.build(path)
+
+
+def _write_picture(path):
+    pytest.importorskip("isaaclab")
+    from alice.evaluation import video
+
+    video._write_picture(path, np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
+
+
+def _write_film(path):
+    pytest.importorskip("imageio_ffmpeg")
+    from alice.evaluation import encoder
+
+    generator = np.random.default_rng(0)
+    with encoder.opened(path, 20) as write:
+        for _ in range(30):
+            write(generator.integers(0, 256, (64, 64, 3), np.uint8))
+
+
+def _write_steps(path):
+    pytest.importorskip("isaaclab")
+    torch = pytest.importorskip("torch")
+    from alice.evaluation import tracks
+
+    kept = tracks.Tracks()
+    values = torch.zeros(300, sum(tracks.WIDTHS.values()))
+    kept._finished = [tracks.Track(values, torch.zeros(3), torch.zeros(3), 0.015)]
+    tracks.write_steps(kept, [0], 0.05, path)
+
+
+def test_a_long_film_needs_no_more_memory_than_a_short_one():
+    pytest.importorskip("imageio_ffmpeg")
+    code = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from alice.evaluation import encoder
+
+picture = np.zeros((480, 640, 3), np.uint8)
+with encoder.opened(Path(sys.argv[1]), 20) as write:
+    for step in range(600):
+        picture[step % 480] = step % 256
+        write(picture)
+        if step == 50:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    for suffix in (".mp4", ".gif"):
+        with tempfile.TemporaryDirectory() as folder:
+            words = [sys.executable, "-c", code, f"{folder}/film{suffix}"]
+            grown = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        assert grown < 50_000, f"{grown} kB for pictures of 900 kB"
+
+
+WRITERS = {
+    "table.csv": _write_csv,
+    "figures.json": _write_json,
+    "inputs.npz": _write_recording,
+    "starts.pt": _write_bank,
+    "arm.usda": _write_asset,
+    "picture.png": _write_picture,
+    "film.mp4": _write_film,
+    "film.gif": _write_film,
+    "steps.csv": _write_steps,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_disk_that_fills_up_leaves_what_was_there(name, tmp_path):
+    target = tmp_path / name
+    WRITERS[name](target)
+    whole = target.read_bytes()
+    assert len(whole) > 3000 and list(tmp_path.iterdir()) == [target]
+    target.write_bytes(b"what was there before")
+    with small_disk(2000), pytest.raises(UsageError, match=r"cannot (be written|write)"):
+        WRITERS[name](target)
+    assert target.read_bytes() == b"what was there before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_folders_that_are_missing_are_made(name, tmp_path):
+    WRITERS[name](tmp_path / "new" / "newer" / name)
+    assert (tmp_path / "new" / "newer" / name).stat().st_size > 0
+
+
+def test_a_writer_that_is_interrupted_leaves_what_was_there(tmp_path):
+    target = tmp_path / "figures.json"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), files.writing(target) as fresh:
+        fresh.write_text("half of i")
+        raise KeyboardInterrupt
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    files.write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    files.write_text(tmp_path / ("n" * 251 + ".txt"), "new")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+##
+# No writer goes past files.writing
+##
+
+WRITING_CALLS = {"write_text", "write_bytes", "savefig", "savez", "savez_compressed", "get_writer", "copyfile", "copy"}
+WRITING_CALLS |= {"imwrite", "mimsave", "to_csv", "move"}
+NAMED_CALLS = {("torch", "save"), ("np", "save"), ("onnx", "save"), ("json", "dump"), ("yaml", "dump")}
+EXCUSED = {
+    "alice/files.py": "is the mechanism",
+    "alice/learning/runner.py": "checkpoints: written under a temporary name by a rule of their own",
+    "alice/ablation.py:_call": "a log, which is appended to",
+}
+"""Writers that do not stand inside ``with files.writing(...)``, and why they need not."""
+
+
+def _writes(call: ast.Call) -> bool:
+    """Whether a call writes a file: by its name, or as ``open`` with a mode that writes."""
+    if isinstance(call.func, ast.Attribute):
+        owner = getattr(call.func.value, "id", "")
+        if owner == "files" or (call.func.attr == "copy" and owner != "shutil"):
+            return False
+        if call.func.attr == "savefig" and getattr(call.args[0], "id", "") == "buffer":
+            return False
+        if call.func.attr in WRITING_CALLS or (owner, call.func.attr) in NAMED_CALLS:
+            return True
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modes = [word.value for word in (*call.args, *(k.value for k in call.keywords)) if isinstance(word, ast.Constant)]
+    return name == "open" and any(isinstance(m, str) and m[:1] in ("w", "a", "x") and len(m) < 4 for m in modes)
+
+
+def _bare_writers(source: str) -> list[tuple[str, int]]:
+    """Return function and line of every call that writes a file outside of ``with files.writing(...)``."""
+    found = []
+
+    def walk(node: ast.AST, function: str, is_safe: bool) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            function = node.name
+        if isinstance(node, ast.With):
+            names = [ast.unparse(item.context_expr) for item in node.items]
+            if any(name.startswith("files.writing(") for name in names):
+                is_safe = True
+        if isinstance(node, ast.Call) and _writes(node) and not is_safe:
+            found.append((function, node.lineno))
+        for child in ast.iter_child_nodes(node):
+            walk(child, function, is_safe)
+
+    walk(ast.parse(source), "", False)
+    return found
+
+
+def test_every_writer_writes_whole_files_or_none():
+    bad, used = [], set()
+    for folder in ("alice", "scripts", "tasks", "agents", "assets"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            for function, line in _bare_writers(path.read_text(encoding="utf-8")):
+                excuse = {name, f"{name}:{function}"} & EXCUSED.keys()
+                used |= excuse
+                bad += [] if excuse else [f"{name}:{line} in {function}"]
+    assert not bad, "write inside `with files.writing(path) as fresh:`"
+    assert used == set(EXCUSED), "an excuse that nobody needs"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "path.write_text(text)",
+        "path.open('w')",
+        "open(path, mode='wb')",
+        "np.savez_compressed(path, a=1)",
+        "torch.save(content, path)",
+        "figure.savefig(path)",
+        "shutil.copyfile(a, b)",
+    ],
+)
+def test_a_bare_writer_is_seen(line):
+    assert _bare_writers(line) == [("", 1)]
+    assert _bare_writers(f"with files.writing(path) as fresh:\n    {line}") == []
+
+
+@pytest.mark.parametrize("line", ["path.open('rb')", "open(path)", "copy.copy(a)", "figure.savefig(buffer)"])
+def test_a_reader_is_no_writer(line):
+    assert _bare_writers(line) == []
+
+
+##
+# Readers
+##
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty"),
+        ("{", "cannot be read as JSON"),
+        ("[1]", "holds a JSON list"),
+        ("\x00", "cannot be read as JSON"),
+    ],
+)
+def test_a_json_file_that_is_none_is_refused(text, reason, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"the audit '.*a\.json' {reason}.*; make it anew"):
+        files.read_json(path, "the audit", "make it anew")
+    path.write_text(json.dumps({"a": 1}))
+    assert files.read_json(path, "the audit", "make it anew") == {"a": 1}
+
+
+def test_a_json_file_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "a.json").write_bytes('{"a": "ä"}'.encode("latin-1"))
+    with pytest.raises(UsageError, match="cannot be read as JSON"):
+        files.read_json(tmp_path / "a.json", "the audit", "make it anew")
+
+
+RECORDINGS = {
+    "pickled objects": lambda path: np.savez(path, proprioception=np.array([{}], dtype=object)),
+    "no rows": lambda path: np.savez(path, policy=np.zeros((0, 41), np.float32)),
+    "nothing": lambda path: np.savez(path),
+    "a number": lambda path: np.savez(path, policy=np.float32(1.0)),
+    "other inputs": lambda path: np.savez(path, camera=np.zeros((3, 5), np.float32)),
+    "a damaged middle": lambda path: _damage(path),
+}
+
+
+def _damage(path: Path) -> None:
+    np.savez_compressed(path, policy=np.random.default_rng(0).normal(size=(500, 41)).astype(np.float32))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 100] = bytes(100)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_recording_that_is_none_is_refused(name, tmp_path):
+    from alice.contract import Contract, VectorInput
+    from alice.export import recordings
+
+    contract = Contract("T", "1", None, "", (VectorInput("policy", ()),))
+    RECORDINGS[name](tmp_path / "inputs.npz")
+    with pytest.raises(UsageError, match=r"^recorded inputs 'inputs.npz'") as told:
+        recordings.load(tmp_path / "inputs.npz", contract)
+    assert "\n" not in str(told.value)
+
+
+##
+# What the machine does
+##
+
+SCRIPT = """
+import errno, sys
+from alice import usage
+
+def main(argv):
+    {body}
+
+usage.run(main)
+"""
+
+
+def _run(body: str, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(body=body)], capture_output=True, text=True, timeout=60, **kwargs
+    )
+
+
+def test_an_error_of_the_machine_is_one_line():
+    done = _run("raise OSError(errno.ENOSPC, 'No space left on device', '/data/film.mp4')")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("alice: error: '/data/film.mp4' cannot be used: No space left on device;")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    done = _run("open('/no/such/file')")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_output_that_nobody_reads_ends_a_door_quietly():
+    command = f'{sys.executable} -c "$CODE" | head -n 1; echo ${{PIPESTATUS[0]}}'
+    code = SCRIPT.format(body="[print(line) for line in range(100000)]")
+    done = subprocess.run(["bash", "-c", command], env={**os.environ, "CODE": code}, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["0", "141"] and done.stderr == ""
+
+
+def test_a_working_directory_that_is_gone_is_told_in_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = """
+import os, sys
+from alice import files, usage
+
+os.rmdir(os.getcwd())
+sys.argv = ["x", "--output", "new"]
+
+def main(argv):
+    parser = usage.DoorParser("What.\\n\\nscripts/x.py")
+    parser.add_argument("--output", type=files.Target(folder=True), help="where to")
+    usage.parse(parser, argv)
+
+usage.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("alice: error: --output: 'new' cannot be written")
+
+
+##
+# Commands as they must be typed here
+##
+
+
+@pytest.mark.parametrize(("inside", "start"), [(".", ""), ("..", f"{ROOT.name}/"), ("docs", f"{ROOT}/")])
+def test_an_example_is_shown_as_it_must_be_typed_here(inside, start, monkeypatch):
+    monkeypatch.chdir(ROOT / inside)
+    shell = "./isaaclab.sh" if inside == "." else f"{start}isaaclab.sh"
+    told = usage.from_here("./isaaclab.sh -p scripts/play.py --task X")
+    assert told == f"{shell} -p {start}scripts/play.py --task X"
+    for word in told.split()[:3:2]:
+        assert Path(word).is_file()
