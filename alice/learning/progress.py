@@ -48,6 +48,6 @@ def line(last: Mapping[str, float], steps: int, total: int, left: float) -> str:
         parts.append(f"stage {number + 1} of {len(NAMES)}: {NAMES[number]}")
     if "Metrics/transfer/success_rate" in last:
         parts.append(f"success {float(last['Metrics/transfer/success_rate']):.1%}")
-    parts.append(f"{steps / 1e6:.2f} of {total / 1e6:.2f} M steps")
+    parts.append(f"{steps:,} of {total:,} steps")
     parts.append(f"{datetime.timedelta(seconds=round(left))} left")
     return f"alice: {' | '.join(parts)}"

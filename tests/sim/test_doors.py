@@ -136,7 +136,7 @@ def test_the_audit_of_a_training_is_complete_and_adds_up(run_folder, door, monke
     code, out, err = door("evaluate", *TASK, *words.split())
     assert code == 0, err
     assert "16 home starts, seed 20261, ovphysx on" in out
-    assert "alice: starting 12 environments on ovphysx; what it writes goes to " in err
+    assert "alice: starting 16 environments on ovphysx; what it writes goes to " in err
     assert "[Warning]" not in out + err, "what ovphysx writes stays out of sight"
     content = json.loads(Path("audit.json").read_text())
     assert content["episodes"] == 16 and content["seed"] == 20261 and content["num_envs"] == 16

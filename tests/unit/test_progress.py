@@ -43,8 +43,10 @@ def test_the_line_comes_after_each_whole_table(capsys):
     for table in (first, second):
         assert "Learning iteration" in table and "Mean value loss" in table and "ETA" in table
         assert "Curriculum/stage/number: 1.0000" in table, "the table's own mean"
-    assert first.splitlines()[-1] == ("alice: stage 3 of 5: lift | success 12.3% | 1.24 of 3.69 M steps | 0:09:57 left")
-    assert second.splitlines()[-1].endswith("| 1.25 of 3.69 M steps | 0:09:54 left")
+    assert first.splitlines()[-1] == (
+        "alice: stage 3 of 5: lift | success 12.3% | 1,241,088 of 3,686,400 steps | 0:09:57 left"
+    )
+    assert second.splitlines()[-1].endswith("| 1,253,376 of 3,686,400 steps | 0:09:54 left")
     assert "Loss/value" in logger.writer.names
 
 
@@ -52,7 +54,7 @@ def test_a_training_without_stages_shows_what_it_has(capsys):
     logger = _logger()
     with progress.shown(logger):
         logger.log(it=0, start_it=0, total_it=2, **FIGURES)
-    assert capsys.readouterr().out.splitlines()[-1] == "alice: 0.01 of 0.02 M steps | 0:00:03 left"
+    assert capsys.readouterr().out.splitlines()[-1] == "alice: 12,288 of 24,576 steps | 0:00:03 left"
 
 
 def test_other_ranks_print_nothing_and_the_logger_is_put_back(capsys):
@@ -65,4 +67,6 @@ def test_other_ranks_print_nothing_and_the_logger_is_put_back(capsys):
 
 def test_the_line_fits_beside_the_table():
     text = progress.line({"Curriculum/stage/number": 3, "Metrics/transfer/success_rate": 1.0}, 10**7, 10**8, 90061)
-    assert re.search("transport.*100.0%.*10.00 of 100.00 M steps.*1 day, 1:01:01 left", text) and len(text) < 100
+    assert (
+        re.search("transport.*100.0%.*10,000,000 of 100,000,000 steps.*1 day, 1:01:01 left", text) and len(text) < 120
+    )
