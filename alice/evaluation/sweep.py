@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,7 @@ def select(
         try:
             load(policy, path, task)
         except UsageError as error:  # one file that a machine left damaged says nothing about the others
-            print(f"alice: warning: {error}; left out of the comparison", file=sys.stderr)
+            terminal.note(f"warning: {error}; left out of the comparison")
             continue
         counted = audit.run_audit(env, policy, episodes, outcome.SELECTION_SEED, show_progress=False)
         rate = audit.rate(counted.stages[:, -1])
