@@ -45,6 +45,8 @@ def stages(tmp_path, monkeypatch):
 
 ARGS = dict.fromkeys(("resume", "checkpoint", "phase", "num_envs", "seed", "device", "keep", "encoder_weights"))
 ARGS |= {"agent": teaching.launch.DEFAULT_AGENT, "task": "Task", "teacher": "released", "domain_rand": False}
+ARGS |= {"more_iterations": None}
+STOCK = argparse.Namespace(run_timestamp=None, run_name=None, experiment_name=None, distributed=False)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ ARGS |= {"agent": teaching.launch.DEFAULT_AGENT, "task": "Task", "teacher": "rel
 def test_a_stage_that_stopped_early_ends_the_chain(table, iterations, expected, code, stages, capsys):
     begun = stages(table)
     args = argparse.Namespace(**ARGS, max_iterations=iterations)
-    assert teaching.run(args, [], []) == code
+    assert teaching.run(args, [], [], STOCK) == code
     assert begun == expected
     assert ("the chain ended" in capsys.readouterr().err) == bool(code)
 
