@@ -99,6 +99,8 @@ def content_problem(path: Path, kind: str) -> str | None:
     if kind == ".json":
         try:
             parsed = json.loads(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError:
+            return "cannot be read as JSON (it is no text in UTF-8)"
         except (ValueError, RecursionError) as error:
             return f"cannot be read as JSON ({' '.join(str(error).split())[:80]})"
         return None if isinstance(parsed, dict) else f"holds a JSON {type(parsed).__name__}, not an object"

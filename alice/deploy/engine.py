@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from alice import files
 from alice.contract import ImageInput, VectorInput
 from alice.deploy.runtime import PolicyError, last_line
 
@@ -161,6 +160,7 @@ def build(
     """
     engine = folder / f"{onnx.stem}.engine"
     temporary = folder / f".{engine.name}.{os.getpid()}.tmp"
+    draft = temporary.with_name(f"{temporary.name}.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         done = _run(command(tool, onnx, temporary, fp16))
@@ -174,15 +174,16 @@ def build(
             "machine": platform.machine(),
             "contract": json.loads(contract),
         }
+        draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
         approve(temporary)
-        with files.writing(engine.with_name(f"{engine.name}.json")) as draft:
-            draft.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
-            os.replace(temporary, engine)
+        os.replace(temporary, engine)
+        os.replace(draft, engine.with_name(f"{engine.name}.json"))
     except OSError as error:
         raise PolicyError(f"{engine.name} cannot be written to {str(folder)!r}: {error.strerror}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     return engine
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,6 @@ import numpy as np
 import onnx
 import torch
 
-from alice import files
 from alice.contract import METADATA_KEY, Contract
 from alice.deploy import runtime
 from alice.export import operators
@@ -57,17 +58,30 @@ def write(
     """
     target = folder / f"{contract.task}.onnx"
     beside = target.with_suffix(".contract.json")
-    with files.writing(target) as fresh, files.writing(beside) as text:
-        try:
-            _trace(actor, contract, fresh, dynamic_batch)
-            model = onnx.load(fresh)
-            entry = model.metadata_props.add()
-            entry.key, entry.value = METADATA_KEY, contract.to_json()
-            onnx.save(model, fresh)
-            figures = _check(actor, contract, fresh, recorded)
-        except (runtime.PolicyError, torch.onnx.errors.OnnxExporterError) as error:
-            raise ExportError(f"{target.name} cannot be made: {runtime.last_line(str(error))}") from error
-        text.write_text(contract.to_json() + "\n", encoding="utf-8")
+    temporary, draft = (file.with_name(f".{file.name}.{os.getpid()}.tmp") for file in (target, beside))
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _trace(actor, contract, temporary, dynamic_batch)
+        model = onnx.load(temporary)
+        entry = model.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, contract.to_json()
+        onnx.save(model, temporary)
+        figures = _check(actor, contract, temporary, recorded)
+        draft.write_text(contract.to_json() + "\n", encoding="utf-8")
+        os.replace(temporary, target)
+        os.replace(draft, beside)
+        is_new = False
+    except OSError as error:
+        raise ExportError(f"{target.name} cannot be written to {str(folder)!r}: {error.strerror or error}") from error
+    except (runtime.PolicyError, torch.onnx.errors.OnnxExporterError) as error:
+        raise ExportError(f"{target.name} cannot be made: {runtime.last_line(str(error))}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            for leftover in (*folder.glob(f"{temporary.name}*"), draft):
+                leftover.unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()
     return Exported(target, beside, figures)
 
 

@@ -153,14 +153,16 @@ def test_what_may_not_be_read_or_written_is_one_line(unprivileged, tmp_path):
     shut.mkdir(mode=0o555)
     run = {"prefix": tuple(unprivileged)}
     assert is_one_line(
-        door("benchmark_policy.py", "--policy", secret, **run), "'secret.onnx' cannot be read: Permission"
+        door("benchmark_policy.py", "--policy", secret, **run), "secret.onnx' cannot be read (Permission denied)"
     )
-    assert is_one_line(door("build_engine.py", "--onnx", secret, **run), "'secret.onnx' cannot be read: Permission")
+    assert is_one_line(
+        door("build_engine.py", "--onnx", secret, **run), "secret.onnx' cannot be read (Permission denied)"
+    )
     done = door("build_engine.py", "--onnx", ONNX, "--output", shut, "--dry_run", **run)
-    assert is_one_line(done, "does not exist or cannot be written")
+    assert is_one_line(done, "cannot be written: the folder")
     for folder in (shut, shut / "new"):
         done = door("export_onnx.py", "--checkpoint", "released", "--output", folder, **run)
-        assert is_one_line(done, "does not exist or cannot be written")
+        assert is_one_line(done, "cannot be written: the folder")
     assert not list(shut.iterdir())
 
 
@@ -169,6 +171,6 @@ def test_policies_that_are_none_are_one_line(what, tmp_path):
     pytest.importorskip("onnxruntime")
     policy = tmp_path / "p.onnx"
     {"a folder": policy.mkdir, "empty": policy.touch, "a text": lambda: policy.write_text("hello")}[what]()
-    expected = "is a folder" if what == "a folder" else "is damaged or no ONNX file"
+    expected = {"a folder": "is a folder", "empty": "is empty"}.get(what, "is damaged or no ONNX file")
     assert is_one_line(door("benchmark_policy.py", "--policy", policy), expected)
     assert is_one_line(door("build_engine.py", "--onnx", policy, "--output", tmp_path), expected)
