@@ -152,12 +152,9 @@ def test_what_may_not_be_read_or_written_is_one_line(unprivileged, tmp_path):
     secret.chmod(0)
     shut.mkdir(mode=0o555)
     run = {"prefix": tuple(unprivileged)}
-    assert is_one_line(
-        door("benchmark_policy.py", "--policy", secret, **run), "secret.onnx' cannot be read (Permission denied)"
-    )
-    assert is_one_line(
-        door("build_engine.py", "--onnx", secret, **run), "secret.onnx' cannot be read (Permission denied)"
-    )
+    told = "secret.onnx' cannot be read (Permission denied)"
+    assert is_one_line(door("benchmark_policy.py", "--policy", secret, **run), told)
+    assert is_one_line(door("build_engine.py", "--onnx", secret, **run), told)
     done = door("build_engine.py", "--onnx", ONNX, "--output", shut, "--dry_run", **run)
     assert is_one_line(done, "cannot be written: the folder")
     for folder in (shut, shut / "new"):
