@@ -14,6 +14,7 @@ from isaaclab.utils.math import quat_apply, quat_apply_inverse, quat_mul  # noqa
 
 import alice.tasks  # noqa: E402, F401
 from alice import overrides, robot, teaching  # noqa: E402
+from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
 from alice.objects import BALL  # noqa: E402
 from alice.outcome import SELECTION_SEED  # noqa: E402
@@ -286,7 +287,8 @@ def test_the_documented_variant_trains_with_its_documented_sizes(door, encoder, 
     code, _out, err = door("evaluate", *words, run, *short, "--record", tmp_path / "inputs.npz")
     assert code == 0, err
     # A ResNet-18 is summed up in another order by onnxruntime: more than a small network's last digit.
-    code, out, err = door("export_onnx", *words, run, "--inputs", tmp_path / "inputs.npz", "--output", tmp_path)
+    exporting = ("--task", TASK, *words[len(COMMON) :])  # it knows no other device than the CPU
+    code, out, err = door("export_onnx", *exporting, run, "--inputs", tmp_path / "inputs.npz", "--output", tmp_path)
     assert code == 0, err
     assert "largest error" in out
     exported = tmp_path / f"{TASK}.onnx"
@@ -298,7 +300,10 @@ def test_the_documented_variant_trains_with_its_documented_sizes(door, encoder, 
 
 
 MISTAKES = {
-    "no encoder": (("--encoder_weights", "nowhere.pt"), ["has no frozen encoder", "presets=resnet18"]),
+    "no encoder": (
+        ("--encoder_weights", POLICIES_DIR / "Alice-Ball-Transfer.pt"),
+        ["has no frozen encoder", "presets=resnet18"],
+    ),
     "no weights": (("presets=resnet18", "--encoder_weights", "nowhere.pt"), ["nowhere.pt' does not exist"]),
     "two starts": (("--teacher", "released", "--checkpoint", "released"), ["--teacher", "--checkpoint"]),
     "no teacher": (("--agent", "rsl_rl_distillation_cfg_entry_point"), ["needs a teacher", "--teacher released"]),
