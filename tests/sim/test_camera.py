@@ -299,6 +299,7 @@ def test_the_documented_variant_trains_with_its_documented_sizes(door, encoder, 
     assert code == 0, err
 
 
+STATE_POLICY = POLICIES_DIR / "Alice-Ball-Transfer.pt"
 MISTAKES = {
     "no encoder": (
         ("--encoder_weights", POLICIES_DIR / "Alice-Ball-Transfer.pt"),

@@ -47,9 +47,7 @@ def test_the_machine_is_looked_at_and_renders(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"), [(("--run", "nowhere"), "'nowhere' does not exist"), (("--rn", "x"), "--run")]
-)
+@pytest.mark.parametrize(("words", "expected"), [(("--run", "nowhere"), "does not exist"), (("--rn", "x"), "--run")])
 def test_mistakes_are_one_line(words, expected, tmp_path):
     done = door("doctor.py", *words, cwd=tmp_path)
     assert done.returncode == 2 and expected in done.stderr and done.stderr.count("\n") == 1
