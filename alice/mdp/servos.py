@@ -6,6 +6,7 @@ simulator's joint positions and what the policy reads back. Speed and torque lim
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,21 +43,22 @@ class ServoModel:
         count: Number of arms N.
         servos: Number of servos of an arm S.
         ranges: What is drawn.
-        step: Control step [s]. The delay may be up to two of them.
+        step: Control step [s].
         device: Torch device.
 
     Raises:
-        ValueError: If a delay is negative or longer than two control steps.
+        ValueError: If a delay is negative or its bounds are in the wrong order.
     """
 
     def __init__(self, count: int, servos: int, ranges: ServoRanges, step: float, device: str = "cpu"):
         low, high = ranges.delay
-        if not 0.0 <= low <= high <= 2 * step:
-            raise ValueError(f"servo delay {ranges.delay} s must lie between 0 and two control steps, {2 * step} s")
+        if not 0.0 <= low <= high:
+            raise ValueError(f"servo delay {ranges.delay} s must be (low, high) with 0 <= low <= high")
         self._ranges, self._step = ranges, step
         zeros = torch.zeros(count, servos, device=device)
-        self._history = torch.zeros(3, count, servos, device=device)
-        """Targets of this control step and the two before, newest first [rad]."""
+        steps = max(2, math.ceil(high / step))
+        self._history = torch.zeros(1 + steps, count, servos, device=device)
+        """Targets of this control step and those before, as far back as a delay reaches, newest first [rad]."""
         self.delay, self.jitter = zeros[:, :1].clone(), zeros[:, :1].clone()
         self.offset, self.gain, self.backlash = zeros.clone(), zeros + 1.0, zeros.clone()
         self.dead_band, self.read_noise = zeros.clone(), zeros.clone()
@@ -91,13 +93,12 @@ class ServoModel:
         Returns:
             Where the links are driven to, (N, S) [rad].
         """
-        self._history = torch.cat((targets.unsqueeze(0), self._history[:2]))
+        self._history = torch.cat((targets.unsqueeze(0), self._history[:-1]))
         late = self.delay + self.jitter * torch.randn_like(self.delay)
-        late = (late / self._step).clamp(0.0, 2.0)
-        newest, older, oldest = self._history
-        recent = torch.lerp(newest, older, late.clamp(max=1.0))
-        wanted = torch.lerp(recent, oldest, (late - 1.0).clamp(min=0.0))
-        wanted = quantize(wanted)
+        late = (late / self._step).clamp(0.0, len(self._history) - 1.0)
+        newer = late.floor().clamp(max=len(self._history) - 2.0).long().expand_as(targets).unsqueeze(0)
+        before, after = (self._history.gather(0, index).squeeze(0) for index in (newer, newer + 1))
+        wanted = quantize(torch.lerp(before, after, late - late.floor().clamp(max=len(self._history) - 2.0)))
         change = counts(wanted - self._command)
         # Whole counts on both sides: between numbers of radians the last bit would decide.
         self._command = torch.where(change.abs() > whole_counts(self.dead_band), wanted, self._command)

@@ -120,7 +120,7 @@ def test_a_door_is_told_from_its_end_whatever_kit_does(surroundings, tmp_path):
 
 
 def test_two_measurements_of_one_process_are_in_the_table_and_in_the_file(door, tmp_path):
-    words = "--physics isaacsim_physx --envs 4 8 --seconds 1 --json speed.json"
+    words = "--physics isaacsim_physx --envs 4 8 --seconds 1 --json speed.json --verbose"
     code, out, err = ended(door("benchmark", *TASK, *words.split()))
     assert code == 0, err
     assert re.findall(r"^isaacsim_physx +(\d) envs +\d+ env-steps/s", out, re.MULTILINE) == ["4", "8"]

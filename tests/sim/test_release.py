@@ -41,7 +41,7 @@ def other(tmp_path, monkeypatch):
 def test_record_and_export_are_renewed_and_the_export_is_audited_on_its_own_seed(other, door, tmp_path):
     folder, seed = other
     weights = folder / f"{TASK}.pt"
-    renew = ("release_policy", *FLAGS, "--checkpoint", weights, "--refresh")
+    renew = ("release_policy", "--task", TASK, "--checkpoint", weights, "--refresh")
     code, out, err = door(*renew)
     assert code == 0, err
     assert out.split() == [f"{TASK}.json", f"{TASK}.onnx"]
@@ -66,6 +66,7 @@ def test_a_release_seed_wants_a_clean_work_tree_and_one_policy(other, door, monk
     monkeypatch.setattr(provenance, "changes", lambda root: ["alice/x.py"])
     code, _out, err = door("evaluate", *FLAGS, "--checkpoint", other[0] / f"{TASK}.pt", "--seed", "release")
     assert code == 2 and "clean work tree" in err and "alice/x.py" in err
+    shutil.copyfile(other[0] / f"{TASK}.pt", other[0] / "model_1.pt")
     code, _out, err = door("evaluate", *FLAGS, "--checkpoints", other[0], "--seed", "release")
     assert code == 2 and "seed of one policy" in err
     monkeypatch.setattr(provenance, "changes", lambda root: [])
