@@ -14,7 +14,7 @@ DEFAULT = ("ovphysx", "newton_mjwarp")
 def main(argv: list[str]) -> int:
     """Check the command line, run all checks on each engine and print the tables; 1 if a check fails."""
     parser = usage.DoorParser(__doc__, "env.scene.robot.actuators.arm.stiffness=20", prog="audit_physics.py")
-    launch.add_flags(parser, "task", "num_envs", "seed", "device")
+    launch.add_flags(parser, "task", "num_envs", "seed", "device", "verbose")
     parser.add_argument("--physics", nargs="+", type=usage.word, default=DEFAULT, help="physics presets; default: both")
     parser.add_argument("--plot", type=files.Target((".png",)), help="where to draw the curves: .png")
     args, words = usage.parse(parser, argv)

@@ -11,7 +11,7 @@ from alice import curriculum, launch, robot, terminal, usage
 def main(argv: list[str]) -> int:
     """Check the command line, play every behaviour once, judge all rewards and print the tables."""
     parser = usage.DoorParser(__doc__, "env.rewards.action_rate.weight=-0.01", prog="audit_rewards.py")
-    launch.add_flags(parser, "task", "num_envs", "seed", "device")
+    launch.add_flags(parser, "task", "num_envs", "seed", "device", "verbose")
     args, words = usage.parse(parser, argv)
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 64

@@ -18,7 +18,7 @@ DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 def main(argv: list[str]) -> int:
     """Check the command line, measure every combination and print a table."""
     parser = usage.DoorParser(__doc__, "env.decimation=3 presets=resnet18", prog="benchmark.py")
-    launch.add_flags(parser, "task", "seed", "device", "domain_rand", "encoder_weights")
+    launch.add_flags(parser, "task", "seed", "device", "domain_rand", "encoder_weights", "verbose")
     parser.add_argument(
         "--physics", nargs="+", type=usage.word, default=list(DEFAULT_ENVS), help="physics presets; default: both"
     )
