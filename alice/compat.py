@@ -29,10 +29,28 @@ def install() -> None:
     after_import.call("rsl_rl.utils.logger", let_code_state_be_stored)
 
 
+class _WithoutDeprecations:
+    """A logger of Warp that drops what is deprecated and passes everything else on."""
+
+    def __init__(self, stock):
+        self._stock = stock
+        self.debug, self.info, self.error = stock.debug, stock.info, stock.error
+
+    def warning(self, message: str, category=None, stacklevel: int = 1) -> None:
+        """Pass a warning on, unless it is about code that is none of the user's."""
+        if not (category and issubclass(category, DeprecationWarning)):
+            self._stock.warning(message, category, stacklevel + 1)
+
+
 def keep_warp_quiet(warp) -> None:
-    """Let Warp tell of warnings and errors alone: not of its version, its devices and every kernel it loads."""
+    """Let Warp tell of warnings and errors alone: not of its version, its devices and every kernel it loads.
+
+    Nor of deprecations in code of others: ``isaaclab.utils.warp`` 3.0.0 sets ``warp.config.quiet`` while
+    it is imported, of which Warp would print a line once a process, beside that of a user's mistake.
+    """
     warp.config.log_level = warp.LOG_WARNING
-    silence_deprecations_of_warp(warp)
+    if not isinstance(warp.get_logger(), _WithoutDeprecations):
+        warp.set_logger(_WithoutDeprecations(warp.get_logger()))
 
 
 def let_configurations_choose_the_device(launcher) -> bool:
@@ -116,34 +134,6 @@ def prepare_ovphysx(manager) -> None:
 
     init.prepares_ovphysx = True
     manager.OvPhysxBackend.__init__ = init
-
-
-class _WithoutDeprecations:
-    """A logger of Warp that drops what is deprecated and passes everything else on."""
-
-    def __init__(self, stock):
-        self._stock = stock
-        self.debug, self.info, self.error = stock.debug, stock.info, stock.error
-
-    def warning(self, message: str, category=None, stacklevel: int = 1) -> None:
-        """Pass a warning on, unless it is about code that is none of the user's."""
-        if not (category and issubclass(category, DeprecationWarning)):
-            self._stock.warning(message, category, stacklevel + 1)
-
-
-def silence_deprecations_of_warp(warp) -> bool:
-    """Keep Warp from telling what others do that is deprecated.
-
-    ``isaaclab.utils.warp`` 3.0.0 sets ``warp.config.quiet`` while it is imported. Where deprecations are shown, Warp
-    prints that once a process, by itself: a second line beside that of a user's mistake, or none, as imports fall.
-
-    Returns:
-        Whether the logger was replaced: False where it already is.
-    """
-    if isinstance(warp.get_logger(), _WithoutDeprecations):
-        return False
-    warp.set_logger(_WithoutDeprecations(warp.get_logger()))
-    return True
 
 
 def allow_pinned_arrays_without_cuda() -> bool:

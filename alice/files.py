@@ -161,19 +161,6 @@ class Target:
             return f"cannot be written: the folder {str(place)!r} takes no files ({error.strerror}); give another place"
 
 
-def require_place(folder: Path, what: str) -> None:
-    """Raise :class:`UsageError` unless files can be written into a folder, or into one made there.
-
-    Args:
-        folder: The folder; it need not exist.
-        what: What it is for, for the message.
-    """
-    try:
-        Target(folder=True)(str(folder))
-    except argparse.ArgumentTypeError as problem:
-        raise UsageError(f"{what}: {problem}") from problem
-
-
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Write a file whole or not at all: a reader never sees half of it, a writer that fails leaves the old one.

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from alice import ablation, checkpoints, files, usage
+from alice import ablation, files, preflight, usage
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
             begun = "begun" if ablation.find(cell.parts[0][0]) else "missing"
             print(f"{cell.parts[-1][0]}: {'done' if ablation.is_done(cell, folder) else begun}")
         return 0
-    files.require_place(checkpoints.LOG_ROOT, "the folder of the runs")
+    preflight.require_log_root()
     failed = ablation.run(cells, folder, args.jobs, args.episodes)
     results = ablation.collect(cells, folder)
     if results:

@@ -179,6 +179,7 @@ def _break_things(folder: Path) -> None:
     np.save(folder / "array.npy", np.zeros(3))
     (folder / "array.npy").rename(folder / "array.npz")
     (folder / "list.json").write_text("[1, 2]")
+    (folder / "half.json").write_text('{"success": {"rate": ')  # the line tells where: not by what is released today
     (folder / "locked").chmod(0)
 
 
