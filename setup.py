@@ -15,7 +15,7 @@ PY312 = "; python_version >= '3.12'"
 TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
-TRAIN += ["imageio", "imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
+TRAIN += ["imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(
@@ -37,7 +37,7 @@ setup(
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
         "deploy": ["onnxruntime"],
-        "test": ["pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
+        "test": ["imageio", "pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
         "dev": ["ruff", "pyright", "pre-commit"],
     },
 )

@@ -22,7 +22,6 @@ FOUND_THERE = {
 }
 """Imports that no installer is asked for, and why."""
 UNIMPORTED = {
-    "imageio": "the tests read films back with it",
     "setuptools": "builds the wheel in a process of its own",
 }
 """Packages that are asked for and never imported, and why. Tools of ``dev`` are started, not imported."""
