@@ -10,6 +10,14 @@ import pytest
 from alice.learning import stop
 
 
+@pytest.fixture(autouse=True)
+def hang_ups_count():
+    """Undo ``nohup``, which the tests themselves may have been started with: children inherit what is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", stop.SIGNALS)
 def test_every_signal_asks_for_a_stop_and_is_given_back(number):
     code = """
