@@ -28,7 +28,7 @@ setup(
         for package in (name, *(f"{name}.{found}" for found in find_packages(str(ROOT / folder))))
     ],
     package_data={
-        "": ["*.pyi"],
+        "": ["*.pyi", "*.html"],
         "alice.assets": [f"{folder}/**/*.{kind}" for folder in ("data", "policies") for kind in KINDS],
     },
     install_requires=["numpy"],

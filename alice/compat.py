@@ -11,7 +11,7 @@ from functools import cache, partial, wraps
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 
-from alice import affinity, after_import, surroundings
+from alice.system import affinity, after_import, surroundings
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def let_configurations_choose_the_device(launcher) -> bool:
 
     @wraps(stock)
     def add_launcher_args(parser) -> None:
-        from alice import device
+        from alice.system import device
 
         stock(parser)
         if parser.get_default("device") == "cuda:0" and device.preferred() == "cpu":

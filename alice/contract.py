@@ -169,7 +169,7 @@ class Contract:
     action: Action = Action()
     arm: Arm = Arm()
     release_seed: str | None = None
-    """Seed that the policy is audited on when it is released, decimal digits (:func:`alice.seeds.of_release`)."""
+    """Seed that the policy is audited on when it is released, decimal digits (:func:`alice.runs.seeds.of_release`)."""
     base_frame: str = "on the table under the yaw axis: x forward, y left, z up"
     quaternions: str = "none; where one is needed it is (x, y, z, w)"
     schema: int = SCHEMA

@@ -1,4 +1,4 @@
-"""Isaac Lab configurations of ball, dish, nest and table, every number from :mod:`alice.objects`."""
+"""Isaac Lab configurations of ball, dish, nest and table, every number from :mod:`alice.transfer.objects`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from isaaclab.utils import replace
 from isaaclab_newton.sim.schemas import MujocoCollisionCfg, NewtonMaterialPropertiesCfg
 from isaaclab_physx.sim.schemas import PhysxRigidBodyCfg
 
-from alice.objects import BALL, TABLE
+from alice.transfer.objects import BALL, TABLE
 
 from . import DATA_DIR
 from .xarm1s import SOLVER_POSITION_ITERATIONS, SOLVER_VELOCITY_ITERATIONS

@@ -1,4 +1,4 @@
-"""Writes the USD of the dish and the nest from the tables in :mod:`alice.objects`."""
+"""Writes the USD of the dish and the nest from the tables in :mod:`alice.transfer.objects`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pxr import Gf, Usd, UsdPhysics
 
-from alice import files
-from alice.objects import DISH, NEST
+from alice.cli import files
+from alice.transfer.objects import DISH, NEST
 
 from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
 
-_NOTE = "Written by scripts/build_assets.py from alice/objects.py. Do not edit."
+_NOTE = "Written by scripts/build_assets.py from alice/transfer/objects.py. Do not edit."
 
 _GAP = 0.0005
 """How far colliders end above the table [m]: no ball fits under them, and Newton, which treats a kinematic body as one

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
-from alice import files, robot
+from alice import robot
+from alice.cli import files
 
 from .usd_parts import add_box, add_cylinder, make_collider, new_stage, paint
 from .xarm1s_parts import MASS_BOXES, PARTS, Part, box_inertia

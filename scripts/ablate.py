@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from alice import ablation, files, preflight, usage
+from alice.cli import files, usage
+from alice.runs import preflight
+from alice.studies import ablation
 
 
 def main(argv: list[str]) -> int:

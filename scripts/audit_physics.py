@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from alice import files, launch, terminal, usage
+from alice.cli import files, terminal, usage
+from alice.runs import launch
 
 DEFAULT = ("ovphysx", "newton_mjwarp")
 
@@ -24,8 +25,8 @@ def main(argv: list[str]) -> int:
     launch.refuse_two_runtimes(jobs)
 
     with terminal.doing("loading Isaac Lab"):
-        from alice import start_states
-        from alice.evaluation import physics_audit, policy
+        from alice.evaluation.audit import policy
+        from alice.evaluation.physics import physics_audit, start_states
 
     results = {}
     for name, job in zip(args.physics, jobs, strict=True):

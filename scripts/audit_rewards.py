@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from alice import curriculum, launch, robot, terminal, usage
+from alice import robot
+from alice.cli import terminal, usage
+from alice.runs import launch
+from alice.transfer import curriculum
 
 
 def main(argv: list[str]) -> int:
@@ -19,7 +22,8 @@ def main(argv: list[str]) -> int:
     job = launch.prepare(args, [*words, "env.rewards=audit"], play_mode=True)
 
     with terminal.doing("loading Isaac Lab"):
-        from alice.evaluation import policy, reward_audit
+        from alice.evaluation.audit import policy
+        from alice.evaluation.physics import reward_audit
     from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC
 
     costs = {name: getattr(ours, name).weight for name in ("ball_lost", "action_rate", "action_excess")}

@@ -10,7 +10,9 @@ from __future__ import annotations
 import copy
 import itertools
 
-from alice import affinity, files, launch, provenance, terminal, usage
+from alice.cli import files, terminal, usage
+from alice.runs import launch, provenance
+from alice.system import affinity
 
 DEFAULT_ENVS = {"ovphysx": (256, 512, 1024), "newton_mjwarp": (256,)}
 
@@ -41,7 +43,8 @@ def main(argv: list[str]) -> int:
     launch.refuse_two_runtimes(jobs)
 
     with terminal.doing("loading Isaac Lab"):
-        from alice.evaluation import benchmark, policy
+        from alice.evaluation import benchmark
+        from alice.evaluation.audit import policy
 
     rows = []
     for name, job in zip(args.physics, jobs, strict=True):

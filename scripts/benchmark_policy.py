@@ -10,7 +10,8 @@ import time
 
 import numpy as np
 
-from alice import files, robot, usage
+from alice import robot
+from alice.cli import files, usage
 from alice.contract import ImageInput
 from alice.deploy import policy as policies
 from alice.deploy.observation import Controller

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from alice import files, usage
 from alice.assets import DATA_DIR
+from alice.cli import files, usage
 
 
 def main(argv: list[str]) -> int:

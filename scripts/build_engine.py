@@ -10,7 +10,7 @@ import importlib.util
 import shlex
 from pathlib import Path
 
-from alice import files, usage
+from alice.cli import files, usage
 from alice.deploy import engine
 from alice.deploy.policy import EnginePolicy, OnnxPolicy
 from alice.deploy.runtime import PolicyError

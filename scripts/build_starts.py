@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from alice import files, launch, terminal, usage
 from alice.assets import STARTS_FILE
+from alice.cli import files, terminal, usage
+from alice.runs import launch
 
 
 def main(argv: list[str]) -> int:
@@ -22,8 +23,8 @@ def main(argv: list[str]) -> int:
     args.num_envs = args.num_envs or 1008
     job = launch.prepare(args, ["env.scene.ball=domain_rand", *words], play_mode=True)
 
-    from alice import start_states
-    from alice.evaluation import policy
+    from alice.evaluation.audit import policy
+    from alice.evaluation.physics import start_states
 
     job.set_seed(1 if args.seed is None else args.seed)
     start_states.make_endless(job.env_cfg)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alice import diagnosis, files, launch, machine, usage
+from alice.cli import files, usage
+from alice.doctor import diagnosis, machine
+from alice.runs import launch
 
 STATE_CHECKPOINT_MB = 1.4
 """Size of a checkpoint of the state task, optimizer included."""
@@ -46,7 +48,7 @@ def look_at_machine(checkpoints: int, render: bool) -> int:
     for finding in findings:
         print(f"{finding.level:<8s} {finding.name}: {finding.text}", flush=True)
     if render and all(finding.level != "problem" for finding in findings):
-        from alice.evaluation import render_check
+        from alice.evaluation.pictures import render_check
 
         finding = render_check.look(launch.resolve_task("Alice-Ball-Transfer"))
         findings.append(finding)

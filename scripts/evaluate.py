@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from alice import checkpoints, files, launch, seeds, terminal, usage, world
-from alice.outcome import PROBES, SELECTION_SEEDS
+from alice.cli import files, terminal, usage
+from alice.runs import checkpoints, launch, seeds, world
+from alice.transfer.outcome import PROBES, SELECTION_SEEDS
 
 SEED_HELP = (
     "seed of the audit, any whole number; equal seeds, equal episodes; 'release' is the policy's own, which needs a"
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> int:
     args.seed = seed
 
     with terminal.doing("loading Isaac Lab"):
-        from alice.evaluation import evaluate  # takes seconds, so it comes after all that can go wrong at once
+        from alice.evaluation.audit import evaluate  # takes seconds, so it comes after all that can go wrong at once
 
     return (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
 

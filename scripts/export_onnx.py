@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from alice import files, launch, usage
+from alice.cli import files, usage
 from alice.deploy import runtime
+from alice.runs import launch
 
 
 def main(argv: list[str]) -> int:

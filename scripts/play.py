@@ -11,7 +11,8 @@ import contextlib
 import copy
 from pathlib import Path
 
-from alice import files, launch, terminal, usage, viewers, world
+from alice.cli import files, terminal, usage, viewers
+from alice.runs import launch, world
 
 MAX_FILMED = 16
 SIGHT_ENVS, SIGHT_STEPS = 16, 20
@@ -57,8 +58,9 @@ def show(job: launch.Job, num_envs: int, steps: int | None, episodes: int | None
         args: Where film and picture go.
     """
     with terminal.doing("loading Isaac Lab"):
-        from alice.evaluation import playback, policy
-        from alice.evaluation import video as filming
+        from alice.evaluation.audit import policy
+        from alice.evaluation.pictures import playback
+        from alice.evaluation.pictures import video as filming
 
     job = copy.deepcopy(job)
     job.env_cfg.scene.num_envs = num_envs
@@ -92,8 +94,9 @@ def look(job: launch.Job, num_envs: int, steps: int, path: Path) -> None:
         steps: Control steps to play.
         path: The picture.
     """
-    from alice.evaluation import playback, policy
-    from alice.evaluation import video as filming
+    from alice.evaluation.audit import policy
+    from alice.evaluation.pictures import playback
+    from alice.evaluation.pictures import video as filming
 
     job = copy.deepcopy(job)
     job.env_cfg.scene.num_envs = num_envs

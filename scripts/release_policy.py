@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from alice import files, launch, release, usage
+from alice.cli import files, usage
+from alice.export import release
+from alice.runs import launch
 
 
 def main(argv: list[str]) -> int:

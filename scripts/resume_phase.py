@@ -9,7 +9,9 @@ import runpy
 import sys
 from pathlib import Path
 
-from alice import checkpoints, curriculum, training, usage
+from alice.cli import usage
+from alice.runs import checkpoints, training
+from alice.transfer import curriculum
 
 
 def main(argv: list[str]) -> None:

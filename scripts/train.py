@@ -9,7 +9,10 @@
 
 from __future__ import annotations
 
-from alice import curriculum, launch, memory, preflight, resume, teaching, training, usage
+from alice.cli import usage
+from alice.runs import chain as teaching
+from alice.runs import launch, memory, preflight, resume, training
+from alice.transfer import curriculum
 
 OTHERS = "All other flags of `isaaclab train --rl_library rsl_rl` work as well."
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import surroundings
+from alice.system import surroundings
 
 surroundings.settle()  # as the tasks do when they are registered, before any library looks at the user and the home
 

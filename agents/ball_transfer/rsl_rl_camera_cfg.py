@@ -7,7 +7,7 @@ from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlMLPModelCfg, RslRlOnPolicy
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
-from alice.device import preferred as preferred_device
+from alice.system.device import preferred as preferred_device
 
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
 

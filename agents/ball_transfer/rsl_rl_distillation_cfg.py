@@ -7,7 +7,7 @@ from isaaclab_rl.rsl_rl import RslRlDistillationAlgorithmCfg, RslRlDistillationR
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
-from alice.device import preferred as preferred_device
+from alice.system.device import preferred as preferred_device
 
 from .rsl_rl_camera_cfg import ACTOR_GROUPS, RESNET_ACTOR_GROUPS, CameraActorCfg
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg

@@ -5,7 +5,7 @@ from __future__ import annotations
 from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg, RslRlSymmetryCfg
 
-from alice.device import preferred as preferred_device
+from alice.system.device import preferred as preferred_device
 
 
 @configclass

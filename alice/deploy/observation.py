@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from alice import outcome, robot
+from alice import robot
 from alice.contract import Contract, ImageInput, Term
 from alice.deploy import readings
 from alice.deploy.pictures import FrameStack
+from alice.transfer import outcome
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class Controller:
         return found
 
     def _is_pinched(self, distance: np.ndarray, gap: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Return the pinch flag, (N,) bool; the rule is that of :func:`alice.geometry.is_pinched`."""
+        """Return the pinch flag, (N,) bool; the rule is that of :func:`alice.transfer.geometry.is_pinched`."""
         tightest, widest = outcome.PINCH_GAP
         fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
         told = self.targets[:, 5] + self.targets[:, 6] < gap - outcome.PINCH_CLOSING

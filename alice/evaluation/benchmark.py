@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import affinity, launch
-from alice.evaluation import policy
+from alice.evaluation.audit import policy
+from alice.runs import launch
+from alice.system import affinity
 
 if TYPE_CHECKING:
     import argparse
@@ -89,7 +90,7 @@ def measure_together(
     """Measure processes that know nothing of each other, as ``ablate.py --jobs`` trains them, in the same seconds.
 
     Args:
-        args: Checked flags of :func:`alice.launch.add_flags`.
+        args: Checked flags of :func:`alice.runs.launch.add_flags`.
         words: The checked ``name=value`` overrides.
         num_envs: Environments of each process.
         seconds: Wall time to measure for [s].

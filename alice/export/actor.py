@@ -7,11 +7,12 @@ import copy
 import torch
 from tensordict import TensorDict
 
-from alice import __version__, checkpoints, contract, launch, provenance, seeds
+from alice import __version__, contract
+from alice.cli.usage import UsageError
 from alice.contract import Contract, ImageInput, VectorInput
 from alice.export import configured, trained
-from alice.launch import Job
-from alice.usage import UsageError
+from alice.runs import checkpoints, launch, provenance, seeds
+from alice.runs.launch import Job
 
 
 class Actor(torch.nn.Module):

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from alice import contract, robot
+from alice.cli.usage import UsageError
 from alice.contract import TERMS, Action, Arm, ImageInput, Term, VectorInput
 from alice.mdp import actions, images, observations
-from alice.usage import UsageError
 
 FUNCTIONS = {name: getattr(observations, name, None) or getattr(observations, f"{name}_b") for name in TERMS}
 """What works out each term in the simulator."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from alice import files
 from alice.assets import POLICIES_DIR
+from alice.cli import files
+from alice.cli.usage import UsageError
 from alice.contract import Contract, ImageInput, VectorInput, same
-from alice.usage import UsageError
 
 COUNT = 1000
 """Number of rows of a recording."""

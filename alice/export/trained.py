@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from alice import contract, overrides, training
+from alice import contract
 from alice.assets import POLICIES_DIR
+from alice.cli.usage import UsageError
 from alice.export import configured
-from alice.launch import Job
-from alice.usage import UsageError
+from alice.runs import overrides, training
+from alice.runs.launch import Job
 
 
 def compare(job: Job) -> None:

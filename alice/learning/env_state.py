@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from alice.mdp.transfer import stored_state, transfer_state
+from alice.transfer.state import stored_state, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv

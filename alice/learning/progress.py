@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from alice.curriculum import NAMES
+from alice.transfer.curriculum import NAMES
 
 if TYPE_CHECKING:
     from rsl_rl.utils.logger import Logger

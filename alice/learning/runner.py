@@ -21,10 +21,10 @@ from typing import Any
 import torch
 from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
-from alice import checkpoints, launch
 from alice.learning import env_state, progress
 from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
+from alice.runs import checkpoints, launch
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 from isaaclab.managers import CommandTerm, CommandTermCfg
 from isaaclab.utils import configclass
 
-from .transfer import transfer_state
+from alice.transfer.state import transfer_state
 
 
 class DishCommand(CommandTerm):

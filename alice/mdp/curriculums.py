@@ -1,4 +1,4 @@
-"""Curriculum term: puts the stages of :mod:`alice.curriculum` into effect."""
+"""Curriculum term: puts the stages of :mod:`alice.transfer.curriculum` into effect."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import torch
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
 from alice import robot
-from alice.curriculum import Curriculum
-
-from .transfer import transfer_state
+from alice.transfer.curriculum import Curriculum
+from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -25,8 +24,8 @@ class StagedCurriculum(ManagerTermBase):
     how full its window is, and the share of the randomization that is on, 0 in a world without any.
 
     Args:
-        cfg: Its ``params`` hold ``phase`` (:data:`alice.curriculum.PHASES`) and ``ramped``: event term of the domain
-            randomization, its parameter that is a range (or ranges by name), and the nominal value within.
+        cfg: Its ``params`` hold ``phase`` (:data:`alice.transfer.curriculum.PHASES`) and ``ramped``: event term of the
+            domain randomization, its parameter that is a range (or ranges by name), and the nominal value within.
         env: Environment.
 
     Raises:

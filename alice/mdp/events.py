@@ -11,11 +11,11 @@ from isaaclab.envs.mdp import randomize_rigid_body_material
 from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
-from alice import compat, geometry, robot
-from alice.objects import TABLE
-
-from .start_bank import SQUEEZE, START_KINDS, StartBank
-from .transfer import transfer_state
+from alice import compat, robot
+from alice.transfer import geometry
+from alice.transfer.objects import TABLE
+from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank
+from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv, ManagerBasedRLEnv

@@ -1,7 +1,7 @@
 """Observation terms. Positions are in the robot's base frame [m]; N is the number of environments.
 
 What concerns the arm comes as its servos report it or, with ``arm="true"``, as it is
-(:class:`alice.mdp.reading.Arm`); the ball is where it is.
+(:class:`alice.transfer.reading.Arm`); the ball is where it is.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .reading import Arm
-from .transfer import transfer_state
+from alice.transfer.reading import Arm
+from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -59,7 +59,7 @@ def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
 
 
 def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
-    """Whether the ball is pinched (:func:`alice.geometry.is_pinched`), (N, 1) in {0, 1}."""
+    """Whether the ball is pinched (:func:`alice.transfer.geometry.is_pinched`), (N, 1) in {0, 1}."""
     return _arm(env, arm).is_pinched.float().unsqueeze(-1)
 
 

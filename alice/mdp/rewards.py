@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .transfer import transfer_state
+from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from isaaclab.managers import ManagerTermBase
 
-from .transfer import stored_state, transfer_state
+from alice.transfer.state import stored_state, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -38,7 +38,7 @@ class UpdateTransfer(ManagerTermBase):
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """Whether the ball has rested in the dish, the arm clear of it, for long enough, (N,) bool.
 
-    The predicates and the number of steps are in :mod:`alice.outcome`.
+    The predicates and the number of steps are in :mod:`alice.transfer.outcome`.
     """
     return transfer_state(env).books.stages[:, -1].clone()
 

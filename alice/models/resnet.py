@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
 
 FEATURES = 512
 """Number of features of a picture: what torchvision's ResNet-18 has before its last layer."""

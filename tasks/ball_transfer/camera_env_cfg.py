@@ -19,7 +19,7 @@ from alice.assets import look
 from alice.assets.wrist_camera import WRIST_CAMERA_CFG
 from alice.assets.xarm1s_parts import ALUMINIUM, BRASS, GRAPHITE, ORANGE, SERVO_BLACK
 from alice.mdp import images, observations
-from alice.objects import BALL, DISH, TABLE
+from alice.transfer.objects import BALL, DISH, TABLE
 
 from .env_cfg import WORKSPACE, BallTransferEnvCfg, EventPresetsCfg, EventsCfg, ObservationsCfg, RandomizedEventsCfg
 from .randomization_cfg import IMAGE_ERRORS, REDRAW, ROWS

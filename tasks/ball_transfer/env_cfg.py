@@ -13,10 +13,11 @@ from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
-from alice import device, robot
+from alice import robot
 from alice.assets import STARTS_FILE
-from alice.curriculum import EARLY_WEIGHTS, MIXED_STARTS
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
+from alice.system import device
+from alice.transfer.curriculum import EARLY_WEIGHTS, MIXED_STARTS
 
 from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
@@ -227,7 +228,7 @@ class TerminationsCfg:
 
 @configclass
 class CurriculumCfg:
-    """The stages of :mod:`alice.curriculum`, moved through by success; ``--phase NAME`` stays at one."""
+    """The stages of :mod:`alice.transfer.curriculum`, moved through by success; ``--phase NAME`` stays at one."""
 
     stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
 
@@ -260,11 +261,11 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         ``privileged``, the 28 numbers without the errors of the servos, and ``command_state``.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
-        stages of :mod:`alice.curriculum` widen the workspace.
+        stages of :mod:`alice.transfer.curriculum` widen the workspace.
         ``presets=domain_rand``: physics, servos, ball and table as well
         (:mod:`alice.tasks.ball_transfer.randomization_cfg`).
     Success conditions:
-        Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.outcome`).
+        Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.transfer.outcome`).
     """
 
     scene: BallTransferSceneCfg = BallTransferSceneCfg(num_envs=512, env_spacing=1.2)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from isaaclab.managers import RewardTermCfg as RewTerm
 from isaaclab.utils import configclass
 
-from alice.curriculum import EARLY_WEIGHTS
 from alice.mdp import rewards
+from alice.transfer.curriculum import EARLY_WEIGHTS
 
 PARTS = ("reach", "grasp", "lift", "transport", "release")
 

@@ -19,7 +19,7 @@ from alice.assets.objects import BALL_CFG, ball_material
 from alice.assets.xarm1s_parts import PAD_FRICTION
 from alice.mdp.images import ImageErrorRanges
 from alice.mdp.servos import ServoRanges
-from alice.objects import BALL, DISH, TABLE
+from alice.transfer.objects import BALL, DISH, TABLE
 
 BACKENDS = ("ovphysx", "newton_mjwarp", "isaacsim_physx")
 NOT_RUN = BACKENDS[2:]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import launch, overrides
+from alice.runs import launch, overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
@@ -40,7 +40,7 @@ class Simulator:
         """
         import gymnasium
 
-        from alice import start_states
+        from alice.evaluation.physics import start_states
 
         key = (words, task, num_envs, seed, play, endless)
         if key != self._key:

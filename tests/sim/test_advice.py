@@ -14,10 +14,19 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import advice, checkpoints, diagnosis, launch, preflight, records, teaching, training  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
-from alice.provenance import ROOT  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
+from alice.doctor import diagnosis  # noqa: E402
+from alice.runs import (  # noqa: E402
+    advice,
+    checkpoints,
+    launch,
+    preflight,
+    records,
+    training,
+)
+from alice.runs import chain as teaching  # noqa: E402
+from alice.runs.provenance import ROOT  # noqa: E402
 
 TASK = "Alice-Ball-Transfer"
 DOORS = sorted(file.stem for file in (ROOT / "scripts").glob("*.py"))

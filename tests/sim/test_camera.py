@@ -13,14 +13,16 @@ import imageio.v3 as iio  # noqa: E402
 from isaaclab.utils.math import quat_apply, quat_apply_inverse, quat_mul  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import overrides, robot, teaching  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
-from alice.objects import BALL  # noqa: E402
-from alice.outcome import SELECTION_SEED  # noqa: E402
+from alice.runs import chain as teaching  # noqa: E402
+from alice.runs import overrides  # noqa: E402
 from alice.tasks.ball_transfer.camera_env_cfg import CLUTTER, RESNET_FRAMES  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import WORKSPACE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import ROWS  # noqa: E402
+from alice.transfer.objects import BALL  # noqa: E402
+from alice.transfer.outcome import SELECTION_SEED  # noqa: E402
 
 TASK = "Alice-Ball-Transfer-Camera"
 CAMERA = robot.WRIST_CAMERA

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import affinity
+from alice.system import affinity
 
 pytest.importorskip("ovphysx")
 

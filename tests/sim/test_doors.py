@@ -14,7 +14,9 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import affinity, kit, outcome, provenance
+from alice.runs import provenance
+from alice.system import affinity, kit
+from alice.transfer import outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")  # ovphysx keeps one device per process

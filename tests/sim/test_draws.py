@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import launch  # noqa: E402
-from alice.evaluation import audit, draws, policy  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.evaluation.audit import audit, draws, policy  # noqa: E402
+from alice.runs import launch  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 SEED = 2**64 + 777
 """Larger than any generator's own seed."""

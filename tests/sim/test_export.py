@@ -14,14 +14,15 @@ onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
 from alice import contract as contracts  # noqa: E402
-from alice import launch, robot  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.policy import OnnxPolicy, PolicyError  # noqa: E402
-from alice.evaluation import deployed  # noqa: E402
+from alice.evaluation.audit import deployed  # noqa: E402
 from alice.export import actor, onnx_file, operators, recordings  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.runs import launch  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"

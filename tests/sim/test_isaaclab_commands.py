@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from alice import device
+from alice.system import device
 
 TASK = "Alice-Ball-Transfer"
 

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import kit
+from alice.system import kit
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer", "--device", "cpu")

@@ -15,7 +15,8 @@ pytest.importorskip("isaaclab")
 
 import gymnasium
 
-from alice import catalogue, launch
+from alice.cli import catalogue
+from alice.runs import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/make_it_yours.md")

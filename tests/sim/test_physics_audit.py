@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice.evaluation import physics_audit
+from alice.evaluation.physics import physics_audit
 
 
 @pytest.fixture

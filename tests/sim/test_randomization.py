@@ -8,8 +8,6 @@ pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
 from alice import robot  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
-from alice.objects import TABLE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import (  # noqa: E402
     BACKENDS,
     BALL_RADII,
@@ -17,6 +15,8 @@ from alice.tasks.ball_transfer.randomization_cfg import (  # noqa: E402
     RAMPED,
     ROWS,
 )
+from alice.transfer.objects import TABLE  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 COUNT = len(BALL_RADII) * len(BALL_ROLLING)
 RANDOMIZED = ("presets=domain_rand", "env.curriculum=none")  # the first stages of the curriculum randomize nothing

@@ -9,11 +9,15 @@ pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from alice import openings, provenance, release, seeds  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.contract import METADATA_KEY  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
-from alice.export import recordings  # noqa: E402
+from alice.evaluation.audit import openings  # noqa: E402
+from alice.export import (  # noqa: E402
+    recordings,
+    release,
+)
+from alice.runs import provenance, seeds  # noqa: E402
 
 TASK = "Alice-Ball-Transfer"
 FLAGS = ("--task", TASK, "--device", "cpu")

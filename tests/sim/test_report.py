@@ -88,8 +88,10 @@ def test_every_hand_has_its_own_camera_also_with_balls_of_several_sizes():
 
     import torch
 
-    from alice import launch, robot
-    from alice.evaluation import replay, tracks
+    from alice import robot
+    from alice.evaluation.audit import tracks
+    from alice.evaluation.pictures import replay
+    from alice.runs import launch
 
     def look(yaw: float, radius: float) -> tracks.Track:
         values = torch.zeros(1, sum(tracks.WIDTHS.values()))

@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import curriculum  # noqa: E402
+from alice.transfer import curriculum  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "scripts" / "train.py")

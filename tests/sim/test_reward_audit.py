@@ -9,10 +9,11 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import curriculum, robot  # noqa: E402
-from alice.evaluation import reward_audit  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.evaluation.physics import reward_audit  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import RewardsCfg  # noqa: E402
 from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC, AuditRewardsCfg  # noqa: E402
+from alice.transfer import curriculum  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,9 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import outcome, robot  # noqa: E402
-from alice.objects import BALL  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.transfer import outcome  # noqa: E402
+from alice.transfer.objects import BALL  # noqa: E402
 
 # The same environments as in test_scripted_transfer.py, so that Newton is started once.
 ENVS = {"ovphysx": 256, "newton_mjwarp": 8}
@@ -76,8 +77,8 @@ def test_the_masses_arrive(env):
 
 
 def test_the_tool_is_where_the_closed_form_says(env):
-    from alice import geometry
-    from alice.mdp.transfer import transfer_state
+    from alice.transfer import geometry
+    from alice.transfer.state import transfer_state
 
     _move(env, steps=4)
     now = transfer_state(env).now

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice.evaluation.scripted import Script  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.evaluation.physics.scripted import Script  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 # Physics -> number of environments, share of them that must succeed.
 # Newton comes first, because test_robot_asset.py has left it open.

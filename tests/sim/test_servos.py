@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 
 @pytest.mark.parametrize("physics", ["ovphysx", "newton_mjwarp"])

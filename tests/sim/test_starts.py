@@ -5,9 +5,11 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import ablation, curriculum, robot  # noqa: E402
-from alice.mdp.start_bank import START_KINDS, StartBank  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.studies import ablation  # noqa: E402
+from alice.transfer import curriculum  # noqa: E402
+from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 ENDLESS = ("env.scene.ball=domain_rand",)
 # Newton's contacts are softer than those that settled the states, and it is slow: fewer of them, and one may slip.
@@ -67,7 +69,7 @@ def test_a_start_at_the_dish_counts_as_brought_however_it_is_begun(kind, is_held
 def test_the_builder_finds_states_of_every_kind(simulate):
     from tqdm import tqdm
 
-    from alice import start_states
+    from alice.evaluation.physics import start_states
 
     env = simulate(*ENDLESS, num_envs=252, play=True, endless=True)
     with tqdm(disable=True) as bar:

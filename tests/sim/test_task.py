@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 import gymnasium  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import geometry, robot  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 TASKS = sorted(task for task in gymnasium.registry if task.startswith("Alice-"))
 

@@ -5,8 +5,9 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import geometry, robot  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 REST = 0.017  # height of a ball of 15 mm radius on the 2 mm floor of the dish
 

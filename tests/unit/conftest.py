@@ -26,7 +26,7 @@ def tool_point():
     """Return a function from joint angles [rad] by name to the tool point in the base frame [m].
 
     It walks the joint table link by link with 3 x 3 matrices in plain Python: slow, general, and written without a look
-    at the closed form in :mod:`alice.geometry`.
+    at the closed form in :mod:`alice.transfer.geometry`.
     """
 
     def walk(angles: dict[str, float]) -> tuple[float, float, float]:

@@ -1,8 +1,8 @@
 """Finds all doors and their flags, and runs a door in a fork: what the tests of the doors walk over.
 
 Nothing is listed here by name. The doors are the files in ``scripts/``, their flags those of their parsers, and a flag
-that names a file is one whose ``type`` is a :class:`alice.files.Source` or :class:`alice.files.Target`. A new door or
-flag is walked over by itself; one that takes a value of no declared kind fails.
+that names a file is one whose ``type`` is a :class:`alice.cli.files.Source` or :class:`alice.cli.files.Target`. A new
+door or flag is walked over by itself; one that takes a value of no declared kind fails.
 
 Each case runs in a fork of this process in which neither PyTorch nor Isaac Lab can be imported: it costs hundredths of
 a second and proves that the mistake is told before they are loaded.
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alice import files, usage
+from alice.cli import files, usage
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))

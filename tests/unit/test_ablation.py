@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alice import ablation, curriculum
-from alice.ablation import Cell, Variant
+from alice.studies import ablation
+from alice.studies.ablation import Cell, Variant
+from alice.transfer import curriculum
 
 PLAIN = Cell(Variant("plain", "q"), 1, 10)
 HERE = Path(".")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from alice import after_import
+from alice.system import after_import
 
 
 @pytest.fixture

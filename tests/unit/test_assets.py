@@ -12,7 +12,7 @@ from pxr import Usd, UsdGeom, UsdPhysics, UsdShade
 from alice import robot
 from alice.assets import DATA_DIR, objects_builder, xarm1s_builder
 from alice.assets.xarm1s_parts import MASS_BOXES
-from alice.objects import BALL, DISH, NEST
+from alice.transfer.objects import BALL, DISH, NEST
 
 BUILDERS = {
     "xarm1s": xarm1s_builder.build,

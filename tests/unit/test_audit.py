@@ -7,9 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import outcome, robot  # noqa: E402
-from alice.evaluation import audit, draws, report  # noqa: E402
-from alice.mdp.books import Books  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.evaluation.audit import audit, draws, report  # noqa: E402
+from alice.transfer import outcome  # noqa: E402
+from alice.transfer.books import Books  # noqa: E402
 
 
 class FakeState:

@@ -6,7 +6,7 @@ pytest.importorskip("isaaclab")
 import gymnasium
 
 import alice.tasks  # noqa: F401
-from alice import catalogue
+from alice.cli import catalogue
 
 
 def test_tasks_and_agents_are_those_that_are_registered():

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import checkpoints  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
+from alice.runs import checkpoints  # noqa: E402
 
 
 def save(folder, number: int, **more):

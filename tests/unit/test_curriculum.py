@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from alice import curriculum, outcome
-from alice.curriculum import Curriculum, Stage
+from alice.transfer import curriculum, outcome
+from alice.transfer.curriculum import Curriculum, Stage
 
 PASSED = {"reached": 1, "pinched": 2, "lifted": 3, "carried": 4, "success": 6}
 

@@ -54,7 +54,7 @@ def test_numbers_are_cut_and_scaled_as_the_contract_says():
 
 def test_the_pinch_flag_is_that_of_training():
     torch = pytest.importorskip("torch")
-    from alice import geometry
+    from alice.transfer import geometry
 
     generator = np.random.default_rng(5)
     count = 4000

@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from alice import device
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
+from alice.system import device
 
 torch = pytest.importorskip("torch")
 KERNELS = ["sm_75", "sm_80", "sm_90", "compute_90"]

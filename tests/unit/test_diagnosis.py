@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("yaml")
 
-from alice import diagnosis, machine
-from alice.diagnosis import Run
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
+from alice.doctor import diagnosis, machine
+from alice.doctor.diagnosis import Run
 
 PROGRESS = {"func": "alice.mdp.rewards:transfer_progress", "weight": 100.0, "params": {"part": "lift"}}
 ENV = {

@@ -276,7 +276,8 @@ def test_the_runs_of_a_chain_have_names_of_their_own_behind_a_given_one(tmp_path
     import itertools
     from types import SimpleNamespace
 
-    from alice import checkpoints, launch, teaching
+    from alice.runs import chain as teaching
+    from alice.runs import checkpoints, launch
 
     monkeypatch.chdir(tmp_path)
     jobs = iter(("distillation", "finetune"))

@@ -26,7 +26,7 @@ from door_walk import (
     required,
 )
 
-from alice import files
+from alice.cli import files
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,17 @@ onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
 from alice import contract as contracts  # noqa: E402
-from alice import launch, overrides, provenance, robot, training  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
 from alice.contract import TERMS, Contract, VectorInput  # noqa: E402
 from alice.export import actor, configured, onnx_file, recordings, trained  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.runs import (  # noqa: E402
+    launch,
+    overrides,
+    provenance,
+    training,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK, CAMERA = "Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"
@@ -444,7 +450,7 @@ def test_a_disk_that_is_full_leaves_nothing_behind(small, tmp_path):
 def test_weights_that_are_no_numbers_are_refused_wherever_they_are_loaded():
     import torch
 
-    from alice import checkpoints
+    from alice.runs import checkpoints
 
     layer = torch.nn.Linear(3, 2)
     state = layer.state_dict() | {"bias": torch.tensor([0.0, float("nan")])}

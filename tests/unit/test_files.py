@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alice import files, usage
-from alice.usage import UsageError
+from alice.cli import files, usage
+from alice.cli.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,13 +39,13 @@ def small_disk(size: int):
 
 
 def _write_csv(path):
-    from alice import ablation
+    from alice.studies import ablation
 
     ablation.write_csv([{"variant": "baseline", "seed": seed} for seed in range(2000)], path)
 
 
 def _write_json(path):
-    from alice import provenance
+    from alice.runs import provenance
 
     provenance.write_json(path, {"rows": list(range(5000))})
 
@@ -58,7 +58,7 @@ def _write_recording(path):
 
 def _write_bank(path):
     torch = pytest.importorskip("torch")
-    from alice.mdp.start_bank import StartBank
+    from alice.transfer.start_bank import StartBank
 
     columns = [torch.zeros(300, width) for width in (7, 7, 3, 2, 2)]
     StartBank(torch.zeros(300, dtype=torch.long), torch.zeros(300), *columns).save(path)
@@ -73,14 +73,14 @@ def _write_asset(path):
 
 def _write_picture(path):
     pytest.importorskip("isaaclab")
-    from alice.evaluation import video
+    from alice.evaluation.pictures import video
 
     video._write_picture(path, np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
 
 
 def _write_film(path):
     pytest.importorskip("imageio_ffmpeg")
-    from alice.evaluation import encoder
+    from alice.evaluation.pictures import encoder
 
     generator = np.random.default_rng(0)
     with encoder.opened(path, 20) as write:
@@ -91,7 +91,7 @@ def _write_film(path):
 def _write_steps(path):
     pytest.importorskip("isaaclab")
     torch = pytest.importorskip("torch")
-    from alice.evaluation import tracks
+    from alice.evaluation.audit import tracks
 
     kept = tracks.Tracks()
     values = torch.zeros(300, sum(tracks.WIDTHS.values()))
@@ -184,10 +184,10 @@ WRITING_CALLS = {"write_text", "write_bytes", "savefig", "savez", "savez_compres
 WRITING_CALLS |= {"imwrite", "mimsave", "to_csv", "move"}
 NAMED_CALLS = {("torch", "save"), ("np", "save"), ("onnx", "save"), ("json", "dump"), ("yaml", "dump")}
 EXCUSED = {
-    "alice/files.py": "is the mechanism",
+    "alice/cli/files.py": "is the mechanism",
     "alice/learning/runner.py": "checkpoints: written under a temporary name by a rule of their own",
-    "alice/terminal.py": "a log of what the simulator says, which grows as it comes",
-    "alice/ablation.py:_call": "a log, which is appended to",
+    "alice/cli/terminal.py": "a log of what the simulator says, which grows as it comes",
+    "alice/studies/ablation.py:_call": "a log, which is appended to",
     "alice/deploy/engine.py:build": "engine and stamp, both under temporary names, with errors of its own",
     "alice/export/onnx_file.py:write": "network and contract, both under temporary names, with errors of its own",
 }

@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import geometry, robot  # noqa: E402
+from alice import robot  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
 
 HALF = math.sqrt(0.5)
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)

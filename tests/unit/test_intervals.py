@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from alice.evaluation import intervals
+from alice.evaluation.audit import intervals
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from alice import kit, machine
+from alice.doctor import machine
+from alice.system import kit
 
 INFO = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alice import checkpoints, launch, overrides, usage
-from alice.usage import UsageError
+from alice.cli import usage
+from alice.cli.usage import UsageError
+from alice.runs import checkpoints, launch, overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = ("--task", "Alice-Ball-Transfer")
@@ -278,7 +279,7 @@ def test_a_right_checkpoint_is_loaded(tmp_path):
 
 @pytest.mark.parametrize("found", ["2.3.0", "0.54.2", "4.6.1", None])
 def test_an_isaac_lab_that_does_not_fit_is_refused_in_one_line(found, monkeypatch):
-    launch = pytest.importorskip("alice.launch")
+    launch = pytest.importorskip("alice.runs.launch")
 
     def version(name):
         if found is None:
@@ -293,7 +294,7 @@ def test_an_isaac_lab_that_does_not_fit_is_refused_in_one_line(found, monkeypatc
 
 @pytest.mark.parametrize("found", ["3.0.0", "3.1.2", "28.0.0", "30.1.0"])
 def test_an_isaac_lab_that_may_fit_is_tried(found, monkeypatch):
-    from alice import launch
+    from alice.runs import launch
 
     monkeypatch.setattr(launch.metadata, "version", lambda name: found)
     launch.require_isaac_lab()

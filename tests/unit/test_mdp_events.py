@@ -6,10 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import geometry, robot  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.mdp import events  # noqa: E402
-from alice.mdp.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
+from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 AREA = ((0.09, 0.29), (-0.12, 0.12))
 HOME = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])

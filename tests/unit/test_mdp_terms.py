@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from alice.mdp import observations, rewards, terminations  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 INF = math.inf
 LOST = {"min_radius": 0.05, "max_radius": 0.36, "min_height": 0.0}

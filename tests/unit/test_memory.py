@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice import memory
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
+from alice.runs import memory
 
 
 def _job(num_envs=128, width=64, frames=2, camera=True, **algorithm):

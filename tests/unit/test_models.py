@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 from tensordict import TensorDict  # noqa: E402
 
+from alice.cli.usage import UsageError  # noqa: E402
 from alice.models import resnet  # noqa: E402
 from alice.models.keypoints import KeypointCNNModel, KeypointEncoder  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
 
 LAYERS = {"output_channels": [8, 8], "kernel_size": [5, 3], "stride": [2, 2], "padding": "zeros", "activation": "elu"}
 

@@ -8,8 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tensordict")
 
-from alice import openings, provenance, release, seeds  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
+from alice.evaluation.audit import openings  # noqa: E402
+from alice.export import release  # noqa: E402
+from alice.runs import provenance, seeds  # noqa: E402
 
 WORDS = ["scripts/evaluate.py", "--checkpoint", "released", "--json", "/tmp/a.json", "--seed", "release"]
 RATE = {"rate": 0.995, "low": 0.9902, "high": 0.9974}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alice import outcome
+from alice.transfer import outcome
 
 
 def _stages(passed: str) -> dict[str, bool]:

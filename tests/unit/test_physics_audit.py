@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice.evaluation import physics_audit  # noqa: E402
-from alice.evaluation.physics_audit import Results  # noqa: E402
+from alice.evaluation.physics import physics_audit  # noqa: E402
+from alice.evaluation.physics.physics_audit import Results  # noqa: E402
 
 
 class FakeBench:

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice import curriculum, preflight, ranks
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
+from alice.runs import preflight
+from alice.system import ranks
+from alice.transfer import curriculum
 
 
 def flags(**given) -> argparse.Namespace:
@@ -136,7 +138,7 @@ def test_what_a_launcher_left_is_forgotten_without_distributed(monkeypatch, caps
 
 def test_a_run_that_never_began_leaves_no_folder(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from alice import checkpoints, training
+    from alice.runs import checkpoints, training
 
     monkeypatch.chdir(tmp_path)
     first, second = (checkpoints.LOG_ROOT / "x" / name for name in ("1", "2"))

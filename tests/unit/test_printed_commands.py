@@ -1,6 +1,7 @@
 """Every command that README and the page of recipes print.
 
-Here each runs through its script's own parser and :func:`alice.launch.prepare`, so that words that are not right fail.
+Here each runs through its script's own parser and :func:`alice.runs.launch.prepare`, so that words that are not right
+fail.
 ``tests/sim/test_pages.py`` lets them do their work; the test command is what ``.ci/run`` starts.
 """
 
@@ -17,7 +18,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice import launch
+from alice.runs import launch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/make_it_yours.md")

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 tensordict = pytest.importorskip("tensordict")
 
-from alice.evaluation.probes import Probe  # noqa: E402
+from alice.evaluation.audit.probes import Probe  # noqa: E402
 
 
 class FakePolicy:

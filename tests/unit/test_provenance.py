@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from alice import __version__, provenance
+from alice import __version__
+from alice.runs import provenance
 
 
 def _repository(folder):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from alice import records
+from alice.runs import records
 
 NOW = datetime.now(timezone.utc)
 
@@ -42,7 +42,7 @@ def test_the_time_is_that_of_the_last_resumption_then_of_the_beginning_then_of_t
 
 def test_a_touched_or_copied_run_becomes_no_newer(tmp_path, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
-    from alice import checkpoints
+    from alice.runs import checkpoints
 
     monkeypatch.chdir(tmp_path)
     root = checkpoints.LOG_ROOT / "x"

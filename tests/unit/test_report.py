@@ -10,8 +10,9 @@ np = pytest.importorskip("numpy")
 
 from matplotlib import pyplot  # noqa: E402
 
-from alice.evaluation import audit, page, plots, report, tracks, video, whiskers  # noqa: E402
-from alice.evaluation.replay import Clip  # noqa: E402
+from alice.evaluation.audit import audit, report, tracks  # noqa: E402
+from alice.evaluation.pictures import page, plots, video, whiskers  # noqa: E402
+from alice.evaluation.pictures.replay import Clip  # noqa: E402
 
 
 def _track(length: int) -> tracks.Track:
@@ -106,7 +107,7 @@ def test_whiskers_begin_where_something_happened():
 
 def _audited(count: int, passed: int):
     """Return episodes that passed the first so many stages, all over the workspace."""
-    from alice.evaluation.audit import Episodes
+    from alice.evaluation.audit.audit import Episodes
 
     draw = torch.Generator().manual_seed(count)
     stages = torch.arange(6).expand(count, 6) < passed

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("rsl_rl")
 pytest.importorskip("isaaclab")
 
-from alice import checkpoints  # noqa: E402
 from alice.learning import env_state, runner  # noqa: E402
 from alice.learning.stop import Stop, TrainingStopped  # noqa: E402
+from alice.runs import checkpoints  # noqa: E402
 
 
 class Algorithm:

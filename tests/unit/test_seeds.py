@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 np = pytest.importorskip("numpy")
 
-from alice import seeds  # noqa: E402
+from alice.runs import seeds  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", [0, 4_294_968, 2**32, 2**64 - 1, 2**64, 10**40])

@@ -5,15 +5,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice import geometry, robot, start_states  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.assets import STARTS_FILE  # noqa: E402
-from alice.curriculum import STAGES  # noqa: E402
+from alice.evaluation.physics import start_states  # noqa: E402
 from alice.mdp.curriculums import shrink  # noqa: E402
 from alice.mdp.events import draw_pair  # noqa: E402
-from alice.mdp.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
-from alice.objects import BALL  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import MIN_SEPARATION, WORKSPACE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import BALL_RADII  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
+from alice.transfer.curriculum import STAGES  # noqa: E402
+from alice.transfer.objects import BALL  # noqa: E402
+from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
 
 LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in robot.JOINTS]) for end in ("lower", "upper"))
 KINDS = range(1, len(START_KINDS))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import surroundings
+from alice.system import surroundings
 
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 

@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from alice.evaluation import sweep  # noqa: E402
-from alice.outcome import SELECTION_SEED  # noqa: E402
-from alice.usage import UsageError  # noqa: E402
+from alice.cli.usage import UsageError  # noqa: E402
+from alice.evaluation.audit import sweep  # noqa: E402
+from alice.transfer.outcome import SELECTION_SEED  # noqa: E402
 
 
 def _candidate(run: str, iteration: int, rate: float) -> sweep.Candidate:

@@ -5,8 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 tensordict = pytest.importorskip("tensordict")
 
-from alice import geometry, robot  # noqa: E402
+from alice import robot  # noqa: E402
 from alice.learning.symmetry import mirror_left_right  # noqa: E402
+from alice.transfer import geometry  # noqa: E402
 
 
 def _sample(rows: int = 16, actions: int = 6):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice import teaching
+from alice.runs import chain as teaching
 
 
 @pytest.fixture

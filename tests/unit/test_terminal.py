@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("tqdm")
 
-from alice import terminal
-from alice.usage import UsageError
+from alice.cli import terminal
+from alice.cli.usage import UsageError
 
 
 def _python(program: str, folder: Path) -> subprocess.CompletedProcess:
@@ -80,7 +80,7 @@ def test_a_crash_of_native_code_leaves_the_file_with_the_stack(tmp_path):
 
 @pytest.mark.parametrize("ending", ["raise UsageError('a mistake')", "raise KeyboardInterrupt", "raise SystemExit(3)"])
 def test_a_mistake_or_an_interrupt_leaves_no_file(ending, tmp_path):
-    program = f"from alice.usage import UsageError\nwith terminal.quiet():\n    noise()\n    {ending}\n"
+    program = f"from alice.cli.usage import UsageError\nwith terminal.quiet():\n    noise()\n    {ending}\n"
     done = _python(NOISE + program, tmp_path)
     assert done.returncode != 0 and "noise" not in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

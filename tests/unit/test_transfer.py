@@ -4,10 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import geometry, outcome  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
-from alice.mdp.books import HISTORY  # noqa: E402
-from alice.mdp.transfer import transfer_state  # noqa: E402
+from alice.transfer import geometry, outcome  # noqa: E402
+from alice.transfer.books import HISTORY  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
 
 DISH = (0.20, 0.05, 0.0)
 NEST = (0.20, -0.06, 0.015)

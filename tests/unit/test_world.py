@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from alice import overrides, records, world
-from alice.usage import UsageError
+from alice.cli.usage import UsageError
+from alice.runs import overrides, records, world
 
 
 @pytest.fixture

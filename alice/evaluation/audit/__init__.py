@@ -1,0 +1,1 @@
+"""Counts episodes: what a policy does, with intervals, probes and sweeps."""

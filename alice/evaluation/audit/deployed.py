@@ -1,0 +1,141 @@
+"""Lets an exported policy act in a simulation through the code that runs on the robot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from alice import contract
+from alice.cli.usage import UsageError
+from alice.contract import ImageInput
+from alice.deploy.observation import Controller
+from alice.deploy.policy import OnnxPolicy, PolicyError
+from alice.deploy.readings import ReadingError
+from alice.export import configured
+from alice.runs import launch
+from alice.transfer.state import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+AGREEMENT = 1e-5
+"""Largest difference between the joint targets of the robot's code and the simulator's [rad, m]."""
+
+
+class DeployedPolicy:
+    """An ONNX file instead of a network: NumPy makes its inputs, onnxruntime its actions.
+
+    The observations that the environment worked out are not looked at, but for the newest picture. What the robot would
+    know is: reported joint positions, where the dish is, what was commanded before, and either a picture or where the
+    ball is and how large.
+
+    Args:
+        env: Environment of the policy's task.
+        path: ONNX file.
+
+    Raises:
+        UsageError: If the file cannot be used, or another arm, rate, scale or camera is simulated than its contract's.
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv, path: Path):
+        try:
+            self._policy = OnnxPolicy(path)
+        except PolicyError as error:
+            raise UsageError(f"--checkpoint: {error}") from error
+        self._env = env
+        if found := simulated_otherwise(self._policy.contract, env.cfg):
+            raise UsageError(
+                f"--checkpoint {path.name}: the simulation is not what its contract says: {'; '.join(found)}; give the"
+                " overrides that it was exported with"
+            )
+        pictures = [item for item in self._policy.contract.inputs if isinstance(item, ImageInput)]
+        self._item = pictures[0] if pictures else None
+        self._controller = Controller(self._policy.contract, env.num_envs)
+
+    def __call__(self, obs: Any) -> torch.Tensor:
+        """Return actions, (N, 6).
+
+        Args:
+            obs: Observation groups; of these the newest picture alone is used.
+
+        Raises:
+            RuntimeError: If joint targets or frames of the robot's code are not those of the simulator.
+            UsageError: If the simulated arm reports what none can, or the network gives what is no action.
+        """
+        state = transfer_state(self._env)
+        targets = _array(self._env.action_manager.get_term("joints").targets)
+        fresh = _array(self._env.episode_length_buf == 0)
+        self._controller.begin(fresh, targets[fresh])
+        off = np.abs(self._controller.targets - targets).max()
+        if not off <= AGREEMENT:
+            raise RuntimeError(f"robot code and simulator disagree about the joint targets by {off:.2g} rad or m")
+        sees = self._item is not None
+        try:
+            inputs = self._controller.inputs(
+                _array(state.now.measured.joint_pos),
+                None if sees else _array(state.now.ball_pos),
+                _array(state.dish_pos),
+                None if sees else _array(state.ball_radius),
+                self._pictures(obs) if sees else None,
+            )
+            actions = self._policy(inputs)
+        except (ReadingError, PolicyError) as error:
+            raise UsageError(f"the robot's code refused a step of the simulation: {error}") from error
+        if sees:
+            self._compare(inputs[self._item.name], obs[self._item.name])
+        self._controller.targets_after(actions)
+        if self._controller.refused.any():
+            raise UsageError("the network of --checkpoint gives actions that are not finite; export a sound policy")
+        return torch.from_numpy(actions).to(self._env.device)
+
+    def _compare(self, frames: np.ndarray, seen: torch.Tensor) -> None:
+        """Raise :class:`RuntimeError` if frames are not what the environment stacked, unless an encoder took these."""
+        if seen.dtype == torch.uint8 and (frames != _array(seen)).any():
+            raise RuntimeError("robot code and simulator disagree about the frames of the wrist camera")
+
+    def _pictures(self, obs: Any) -> np.ndarray:
+        """Return what the cameras deliver in this control step, (N, H, W, 3) uint8.
+
+        Raises:
+            UsageError: If the pictures have errors that only an encoder in the environment has seen.
+        """
+        seen = obs[self._item.name]
+        if seen.dtype == torch.uint8:
+            return _array(seen[:, -3:].permute(0, 2, 3, 1))
+        if any(params["errors"] for group, _, params in launch.encoders(self._env.cfg) if group == self._item.name):
+            raise UsageError("an exported encoder cannot be audited with camera errors; leave out --domain_rand")
+        return _array(self._env.scene["wrist_camera"].data.output["rgb"].torch[..., :3])
+
+    def reset(self, dones: torch.Tensor) -> None:
+        """Nothing to do: an environment that has begun anew is known by the length of its episode."""
+
+
+def simulated_otherwise(theirs: contract.Contract, env_cfg: Any) -> list[str]:
+    """Return one sentence for everything in which a simulation is not what a contract says.
+
+    Cut and scale of the terms are the contract's alone: the robot's code makes them.
+
+    Args:
+        theirs: The policy's contract.
+        env_cfg: Resolved environment configuration.
+
+    Raises:
+        UsageError: If the simulated arm cannot be a robot's.
+    """
+    pairs = [("action", theirs.action, configured.action(env_cfg)), ("arm", theirs.arm, configured.arm(env_cfg))]
+    for item in theirs.inputs:
+        if isinstance(item, ImageInput):
+            pairs.append((f"input {item.name}", item, configured.input_of(env_cfg, item.name)))
+    return [
+        f"{what}.{name} is {getattr(one, name)!r} in the contract and {getattr(other, name, None)!r} in the simulation"
+        for what, one, other in pairs
+        for name in vars(one)
+        if not contract.same(getattr(one, name), getattr(other, name, None))
+    ]
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()

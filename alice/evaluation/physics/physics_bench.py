@@ -1,0 +1,140 @@
+"""The bench of the physics audit: arm and ball below the task's actions, driven and measured directly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from alice import robot
+from alice.mdp.events import part_bodies, place_transfer
+from alice.transfer.objects import BALL
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+GRAVITY = 9.81
+"""[m/s²]"""
+UPRIGHT = (0.0, 0.0, 0.0, 0.0, 0.0, 0.02, 0.02)
+"""Arm straight up, fingers open: every joint can swing freely from here [rad, m]."""
+FAR_AWAY = (0.30, 0.30, BALL.radius)
+"""On the table, out of the arm's way [m]."""
+
+
+class Bench:
+    """The simulator below the task: drives are given targets directly."""
+
+    def __init__(self, env: ManagerBasedRLEnv):
+        self.env = env
+        self.arm, self.ball = env.scene["robot"], env.scene["ball"]
+        self.count, self.device = env.num_envs, env.device
+        self.everyone = torch.arange(self.count, device=self.device)
+        self.dt = env.step_dt
+
+    def place(self, joints, ball=FAR_AWAY, velocity=None) -> None:
+        """Put arm and ball somewhere; the nest lies far away.
+
+        Args:
+            joints: Joint positions and targets, (7,) or (N, 7) [rad, m].
+            ball: Ball centre, (3,) or (N, 3), base frame [m].
+            velocity: Ball velocity, (3,) [m/s]; None for rest.
+        """
+        part_bodies(self.env)
+        joints, ball = self._rows(joints), self._rows(ball)
+        nest, dish = self._rows((-0.10, 0.33, 0.0)), self._rows((0.30, -0.33, 0.0))
+        home = torch.ones_like(self.everyone, dtype=torch.bool)
+        place_transfer(self.env, self.everyone, joints, joints, ball, nest, dish, home)
+        if velocity is not None:
+            whole = torch.cat((self._rows(velocity), torch.zeros(self.count, 3, device=self.device)), dim=-1)
+            self.ball.write_root_velocity_to_sim_index(root_velocity=whole, env_ids=self.everyone)
+        self.targets = joints.clone()
+
+    def step(self, count: int = 1):
+        """Go on by control steps; yields the number of each after it."""
+        env = self.env
+        joined = env.cfg.decimation if env._physics_handles_decimation else 1
+        for index in range(count):
+            for _ in range(env.cfg.decimation // joined):
+                self.arm.actuators.target_command.set_position_index(value=self.targets)
+                env.scene.write_data_to_sim()
+                env.sim.step(render=False)
+                env.scene.update(dt=env.physics_dt * joined)
+            yield index + 1
+
+    def go(self, seconds: float) -> None:
+        """Go on for a while."""
+        for _ in self.step(round(seconds / self.dt)):
+            pass
+
+    @property
+    def joint_pos(self) -> torch.Tensor:
+        """(N, 7) [rad, m]."""
+        return self.arm.data.joint_pos.torch.clone()
+
+    @property
+    def ball_pos(self) -> torch.Tensor:
+        """(N, 3), base frame [m]."""
+        return self.ball.data.root_link_pose_w.torch[:, :3] - self.env.scene.env_origins
+
+    @property
+    def ball_vel(self) -> torch.Tensor:
+        """(N, 3) [m/s]."""
+        return self.ball.data.root_com_vel_w.torch[:, :3].clone()
+
+    def gains(self, scale: float) -> None:
+        """Set the drives to a share of their stiffness and damping."""
+        for name in ("stiffness", "damping"):
+            nominal = torch.tensor([getattr(joint, name) for joint in robot.JOINTS], device=self.device)
+            write = getattr(self.arm, f"write_joint_{name}_to_sim_index")
+            write(**{name: (scale * nominal).repeat(self.count, 1)})
+
+    def gravity_torque(self, load: float) -> torch.Tensor:
+        """Return the torque that gravity puts on the three pitch joints, (N, 3) [N·m], from body poses and masses.
+
+        Args:
+            load: Mass that was added to the hand [kg].
+        """
+        data = self.arm.data
+        names = list(self.arm.body_names)
+        masses = torch.tensor([robot.LINK_MASSES[name] for name in names], device=self.device).repeat(self.count, 1)
+        masses[:, names.index("hand")] += load
+        centres = data.body_com_pos_w.torch
+        found = []
+        for joint in robot.JOINTS[1:4]:
+            pivot = data.body_link_pos_w.torch[:, names.index(joint.child)]
+            chain = [names.index(other.child) for other in robot.JOINTS[robot.JOINTS.index(joint) :]]
+            axis = _heading(data.body_link_quat_w.torch[:, names.index("turret")])
+            arm = ((centres[:, chain] - pivot.unsqueeze(1))[..., :2] * axis.unsqueeze(1)).sum(dim=-1)
+            found.append((masses[:, chain] * GRAVITY * arm).sum(dim=-1))
+        return torch.stack(found, dim=-1)
+
+    def energy(self) -> torch.Tensor:
+        """Return kinetic and potential energy of the arm, rotors included, (N,) [J]."""
+        data = self.arm.data
+        masses, names = data.body_mass.torch, list(self.arm.body_names)
+        inertia = data.body_inertia.torch.reshape(self.count, len(names), 3, 3)
+        centres, quats = data.body_com_pos_w.torch, data.body_com_quat_w.torch
+        linear, angular = data.body_com_lin_vel_w.torch, data.body_com_ang_vel_w.torch
+        spin = _to_body(quats, angular)
+        kinetic = 0.5 * (masses * linear.square().sum(dim=-1)).sum(dim=-1)
+        kinetic += 0.5 * torch.einsum("nbi,nbij,nbj->n", spin, inertia, spin)
+        armature = data.joint_vel.torch.new_tensor([joint.armature for joint in robot.JOINTS])
+        kinetic += 0.5 * (armature * data.joint_vel.torch.square()).sum(dim=-1)
+        return kinetic + (masses * GRAVITY * centres[..., 2]).sum(dim=-1)
+
+    def _rows(self, values) -> torch.Tensor:
+        tensor = torch.as_tensor(values, dtype=torch.float32, device=self.device)
+        return tensor.clone() if tensor.ndim == 2 else tensor.repeat(self.count, 1)
+
+
+def _heading(quat: torch.Tensor) -> torch.Tensor:
+    """Return the level direction of a body's x axis, (N, 2), for quaternions (x, y, z, w)."""
+    x, y, z, w = quat.unbind(-1)
+    return torch.stack((1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z)), dim=-1)
+
+
+def _to_body(quat: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
+    """Turn world vectors (…, 3) into the frames of quaternions (…, 4), (x, y, z, w)."""
+    axis, w = -quat[..., :3], quat[..., 3:]
+    twice = 2.0 * torch.linalg.cross(axis, vector)
+    return vector + w * twice + torch.linalg.cross(axis, twice)

@@ -1,0 +1,122 @@
+"""Transfers that are scripted, not learned: proof that the physics can grip, carry and release a ball.
+
+They drive the arm through the task's own six actions, so what they can do, a policy can do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from alice.transfer import geometry
+from alice.transfer.state import transfer_state
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+@dataclass(frozen=True)
+class Waypoint:
+    """One leg of a script."""
+
+    name: str
+    over: str
+    """What the tool moves over: ``ball`` (its start), ``dish`` or ``behind``, 5 cm past the ball seen from the dish."""
+    height: float
+    """Height of the tool over the place where a ball's centre rests on the table [m]."""
+    closed: bool
+    steps: int
+    """Control steps of the leg."""
+
+
+APPROACH = Waypoint("approach", "ball", 0.05, False, 24)
+DESCEND = Waypoint("descend", "ball", 0.0, False, 24)
+CLOSE = Waypoint("close", "ball", 0.0, True, 10)
+LIFT = Waypoint("lift", "ball", 0.07, True, 20)
+CARRY = Waypoint("carry", "dish", 0.07, True, 30)
+PUT_DOWN: tuple[Waypoint, ...] = (
+    Waypoint("lower", "dish", 0.020, True, 14),
+    Waypoint("open", "dish", 0.020, False, 8),
+    Waypoint("retreat", "dish", 0.09, False, 30),
+)
+
+SCRIPT: tuple[Waypoint, ...] = (
+    APPROACH,
+    DESCEND,
+    CLOSE,
+    LIFT,
+    Waypoint("hold", "ball", 0.07, True, 40),
+    CARRY,
+    *PUT_DOWN,
+)
+"""Nine legs, 10 s; ``hold`` is two seconds in the air."""
+
+
+class Script:
+    """Gives the actions of a script for all environments in step.
+
+    The tool is led along a straight line to each waypoint and corrected by the measured sag. After the last leg it
+    stays there.
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv, legs: tuple[Waypoint, ...] = SCRIPT):
+        """Remember where the balls lie; call it right after a reset.
+
+        Args:
+            env: Environment of the six-action task.
+            legs: The script.
+        """
+        self._env = env
+        self._legs = legs
+        state = transfer_state(env)
+        self._ball = state.now.ball_pos.clone()
+        self._from = state.now.true.tool_pos.clone()
+        self._bias = torch.zeros_like(self._from)
+        self._pitch = state.now.true.joint_pos[:, 1:4].sum(dim=-1)
+        self._step = 0
+        self._ends = torch.tensor([leg.steps for leg in legs]).cumsum(0).tolist()
+
+    @property
+    def leg(self) -> Waypoint | None:
+        """The leg of the next action, None at the end."""
+        for leg, end in zip(self._legs, self._ends, strict=True):
+            if self._step < end:
+                return leg
+        return None
+
+    def act(self) -> torch.Tensor:
+        """Return the next action, (N, 6) in [-1, 1]."""
+        leg = self.leg or self._legs[-1]
+        state = transfer_state(self._env)
+        index = self._legs.index(leg)
+        begin = self._ends[index] - leg.steps
+        goal = self._place(leg)
+        goal[:, 2] = state.ball_radius + state.table_height + leg.height
+        share = min(1.0, 1.5 * (self._step - begin + 1) / leg.steps)
+        point = self._from + share * (goal - self._from)
+        # The servos sag under the arm's weight; lead the target by what is missing once the hand stands still.
+        if share == 1.0:
+            self._bias = (self._bias + 0.2 * (point - state.now.true.tool_pos)).clamp(-0.015, 0.015)
+        # Fine steps: a jump of the pitch while the fingers close would turn the ball out of them.
+        self._pitch += (geometry.hand_pitch(point, steps=60) - self._pitch).clamp(-0.1, 0.1)
+        arm, _ = geometry.inverse_kinematics(point + self._bias, self._pitch)
+        term = self._env.action_manager.get_term("joints")
+        increments = (arm - term.targets[:, :5]) / term.cfg.arm_step
+        opening = -1.0 if leg.closed else 1.0
+        self._step += 1
+        if self._step == self._ends[index]:
+            self._from = goal
+        return torch.cat((increments.clamp(-1, 1), torch.full_like(increments[:, :1], opening)), dim=-1)
+
+    def _place(self, leg: Waypoint) -> torch.Tensor:
+        """Return what a leg goes to, (N, 3) [m]; the height is still to be set."""
+        dish = transfer_state(self._env).dish_pos
+        if leg.over == "dish":
+            return dish.clone()
+        if leg.over == "ball":
+            return self._ball.clone()
+        away = self._ball - dish
+        away[:, 2] = 0.0
+        return self._ball + 0.05 * away / away.norm(dim=-1, keepdim=True)

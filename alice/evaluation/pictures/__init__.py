@@ -1,0 +1,1 @@
+"""Films, plots and the page of an audit."""

@@ -1,0 +1,197 @@
+"""The chain behind ``--teacher``: a state policy teaches one that sees, which then goes on by itself.
+
+Each stage is a run of its own, in a process of its own, with its folder, provenance and checkpoints, so that a chain
+that was cut off is gone on with stage by stage. PPO can spoil a student, so the ends of both stages are audited on
+equal starts and the better one is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alice.cli.usage import UsageError
+from alice.contract import TERMS
+from alice.learning.stop import SIGNALS
+from alice.runs import advice, checkpoints, launch, provenance, records, resume
+from alice.runs.launch import Job
+from alice.transfer.outcome import SELECTION_SEED
+
+STAGES = ("rsl_rl_distillation_cfg_entry_point", "rsl_rl_finetune_cfg_entry_point")
+"""Agents of the stages in their order. Their own run names tell the folders of a chain apart."""
+SELECTION_EPISODES = 512
+"""Home starts on which the ends of the stages are compared, at most."""
+LEAST_EPISODES = 16
+
+
+def run(args: argparse.Namespace, words: list[str], others: list[str], stock: argparse.Namespace) -> int:
+    """Train stage after stage.
+
+    Args:
+        args: Flags of ``scripts/train.py``; ``--max_iterations`` counts for each stage.
+        words: The ``name=value`` overrides; both stages get them, but each has its own run name behind a given one.
+        others: All other flags; both stages get them.
+        stock: The same, parsed.
+
+    Returns:
+        Exit code of what ended the chain.
+
+    Raises:
+        UsageError: If the task has no such stages, or the teacher does not fit.
+    """
+    given = {"--resume": args.resume, "--checkpoint": args.checkpoint, "--phase": args.phase}
+    given |= {"--run_timestamp": stock.run_timestamp, "--more_iterations": args.more_iterations}
+    for flag, value in given.items():
+        if value:
+            raise UsageError(f"--teacher begins a chain of two runs and does not go with {flag}; leave one of them out")
+    if args.agent != launch.DEFAULT_AGENT:
+        raise UsageError(f"--teacher chooses the agents itself; leave --agent {args.agent} out")
+    task = launch.resolve_task(args.task)
+    teacher_task = task_of_teacher(task)
+    teacher = checkpoints.resolve(str(args.teacher), teacher_task)
+    if not any(word.startswith("env.curriculum=") for word in words):
+        words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
+    stamp = datetime.now().strftime(records.STAMP)
+    words, name = _take_name(words, stock.run_name)
+    others = [*resume.lasting(others), *(["--distributed"] if stock.distributed else [])]
+    start, ends = teacher, []
+    for agent in STAGES:
+        flags = argparse.Namespace(**{**vars(args), "agent": agent, "checkpoint": str(start)})
+        job = launch.prepare(flags, words, play_mode=False)
+        check(job)
+        stage = job.agent_cfg.run_name
+        run_name = f"{name}_{stage}" if name else stage
+        experiment = stock.experiment_name or job.agent_cfg.experiment_name
+        folder = checkpoints.LOG_ROOT / experiment / f"{stamp}_{run_name}"
+        print(f"alice: {stage}: {start} -> {folder}", flush=True)
+        places = ["--experiment_name", experiment, "--run_name", run_name, "--run_timestamp", stamp]
+        code = _run("train", [*_flags(args, job), *others, *places, *words])
+        newest = checkpoints.newest_in(folder) if folder.is_dir() else None
+        last = job.first_iteration + (args.max_iterations or job.agent_cfg.max_iterations) - 1
+        if code or newest is None or checkpoints.number(newest) < last:  # a window that was closed leaves with 0
+            print(f"alice: the chain ended in {stage}", *_remedy(task, agent, folder), sep="\n", file=sys.stderr)
+            return code or 1
+        start = newest
+        ends.append(newest)
+    return _compare(job, args, words, ends)
+
+
+def _compare(job: Job, args: argparse.Namespace, words: list[str], ends: list[Path]) -> int:
+    """Audit the last checkpoints of the stages on equal starts, name the better one and return the exit code."""
+    rates = []
+    count = selection_episodes(job, args.max_iterations)
+    print(f"alice: both ends are audited on {count} equal starts", flush=True)
+    common = ["--task", job.task, "--episodes", str(count), "--seed", str(SELECTION_SEED)]
+    for flag in ("device", "encoder_weights"):
+        value = getattr(args, flag)
+        common += [] if value is None else [f"--{flag}", str(value)]
+    common += ["--domain_rand"] if args.domain_rand else []
+    for end in ends:
+        result = end.with_name("selection.json")
+        which = ["--checkpoint", str(end), "--json", str(result)]
+        code = _run("evaluate", [*common, *which, *records.world_words({"overrides": words})])
+        if code:
+            return code
+        rates.append(json.loads(result.read_text(encoding="utf-8"))["success"]["rate"])
+    best = max(range(len(ends)), key=lambda index: (rates[index], index))
+    table = ", ".join(f"{end.parent.name} {rate:.2%}" for end, rate in zip(ends, rates, strict=True))
+    print(f"alice: {table} of {count} starts; the better one: {ends[best]}")
+    return 0
+
+
+def _take_name(words: list[str], flag: str | None) -> tuple[list[str], str | None]:
+    """Return the overrides without that of the run name, and the name that was given, by flag or override."""
+    ours = "agent.run_name="
+    names = [word.removeprefix(ours) for word in words if word.startswith(ours)]
+    return [word for word in words if not word.startswith(ours)], flag or (names[-1] if names else None)
+
+
+def selection_episodes(job: Job, iterations: int | None) -> int:
+    """Return on how many home starts the stages are compared: an audit plays no more steps than a stage trained on.
+
+    Args:
+        job: The last stage.
+        iterations: What the user gave with ``--max_iterations``, None for what the stage is set to.
+    """
+    env_cfg, agent_cfg = job.env_cfg, job.agent_cfg
+    samples = (iterations or agent_cfg.max_iterations) * agent_cfg.num_steps_per_env * env_cfg.scene.num_envs
+    longest = env_cfg.episode_length_s / (env_cfg.sim.dt * env_cfg.decimation)  # [control steps]
+    return min(SELECTION_EPISODES, max(LEAST_EPISODES, int(samples / longest)))
+
+
+def task_of_teacher(task: str) -> str:
+    """Return the task whose policies can teach a task; raise :class:`UsageError` if there is none."""
+    import gymnasium
+
+    found = gymnasium.spec(task).kwargs.get("teacher_task")
+    if found is None:
+        raise UsageError(f"--teacher: {task} learns without one; leave it out")
+    return found
+
+
+def check(job: Job) -> None:
+    """Raise :class:`UsageError` unless a distillation has a teacher, or a student, that fits its task.
+
+    Args:
+        job: Checked command line of a training.
+    """
+    if job.role != "student":
+        return
+    if job.weights is None:
+        raise UsageError("a distillation needs a teacher: --checkpoint FILE of the state task, or --teacher released")
+    if "student_state_dict" in job.weights:
+        return
+    wanted = sum(_size(getattr(job.env_cfg.observations, group)) for group in job.agent_cfg.obs_groups["teacher"])
+    found = job.weights["actor_state_dict"].get("mlp.0.weight")
+    width = None if found is None else found.shape[1]
+    if width != wanted:
+        raise UsageError(
+            f"teacher {job.checkpoint.name!r} takes {width} numbers, {job.task} has {wanted} for it; give a policy of"
+            f" {task_of_teacher(job.task)} without presets that change its observations"
+        )
+
+
+def _size(group: Any) -> int:
+    """Return how many numbers an observation group has."""
+    return sum(TERMS[name].size for name, term in vars(group).items() if hasattr(term, "func"))
+
+
+def _flags(args: argparse.Namespace, job: Job) -> list[str]:
+    """Return the flags of one stage as words."""
+    found = ["--task", job.task, "--agent", job.agent, "--checkpoint", str(job.checkpoint)]
+    for name in ("num_envs", "seed", "device", "max_iterations", "keep", "encoder_weights"):
+        value = getattr(args, name)
+        found += [] if value is None else [f"--{name}", str(value)]
+    return [*found, "--domain_rand"] if args.domain_rand else found
+
+
+def _run(door: str, words: list[str]) -> int:
+    """Run a door in a process of its own and return its exit code; signals are handed on to it."""
+    child = subprocess.Popen([sys.executable, str(provenance.ROOT / "scripts" / f"{door}.py"), *words])
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: child.send_signal(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal reaches the child by itself
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _remedy(task: str, agent: str, folder: Path) -> list[str]:
+    """Return the commands that go on with a chain, one a line."""
+    if not folder.is_dir() or checkpoints.newest_in(folder) is None:
+        return []
+    lines = [f"go on: {advice.resume(folder)}"]
+    if agent == STAGES[0]:
+        words = ("--task", task, "--agent", STAGES[1], "--checkpoint", folder, "env.curriculum=none")
+        lines.append(f"then: {advice.command('train', *words)}")
+    return lines

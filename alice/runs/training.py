@@ -1,0 +1,231 @@
+"""Hands a checked command line to Isaac Lab's RSL-RL entry point and keeps the run's provenance.
+
+The entry point does the work. It names the run folder after ``--run_timestamp``; this module chooses that name, makes
+the folder and writes ``params/alice.json`` into it before training starts: it is there however the run ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from alice.cli import usage
+from alice.cli.usage import UsageError
+from alice.runs import advice, checkpoints, launch, provenance, records
+from alice.runs.launch import Job
+from alice.runs.records import RECORD
+from alice.runs.resume import Resume
+from alice.system import kit, ranks
+from alice.transfer import curriculum
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``scripts/train.py`` to those that all doors share."""
+    add_length_flags(parser)
+    run = checkpoints.Policy(names=("latest", "released", "True"), metavar="RUN")  # resume.find tells of the last two
+    parser.add_argument(
+        "--resume", type=run, nargs="?", const="True", help="go on with a run: its folder, a checkpoint, or latest"
+    )
+    parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
+    parser.add_argument(
+        "--teacher", type=checkpoints.Policy(), help="distil this state policy ('released' is one), then go on with PPO"
+    )
+
+
+def add_length_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how long to train and what to keep, which ``resume_phase.py`` takes too."""
+    parser.add_argument(
+        "--max_iterations",
+        type=usage.positive,
+        help="policy updates; with --resume, of the whole run, with --teacher, of each stage",
+    )
+    parser.add_argument("--more_iterations", type=usage.positive, help="policy updates on top of a resumed run's")
+    parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
+
+
+def learning_rate(words: list[str]) -> float | None:
+    """Return the learning rate that the overrides of a command line ask for, None if they do not."""
+    values = [word.partition("=")[2] for word in words if word.startswith("agent.algorithm.learning_rate=")]
+    return float(values[-1]) if values else None
+
+
+def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespace:
+    """Parse the flags that only Isaac Lab's entry point knows.
+
+    Args:
+        words: What the door's parser left over, without overrides.
+        parser: The door's parser, for suggestions.
+
+    Raises:
+        UsageError: If a flag is unknown or has a wrong value.
+    """
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
+    from isaaclab_rl.entrypoints.common import add_common_train_args
+
+    stock = usage.DoorParser(add_help=False)
+    add_common_train_args(stock, agent_default=None, agent_help="")
+    stock.add_argument("--external_callback")
+    stock.add_argument("--resume_optimizer_state", action=argparse.BooleanOptionalAction)
+    add_rsl_rl_args(stock)
+    kit.add_launcher_flags(stock)
+    args, unknown = stock.parse_known_args(words)
+    usage.refuse_unknown(unknown, parser)
+    return args
+
+
+def start_kit(job: Job, stock: argparse.Namespace) -> None:
+    """Start Isaac Sim's process if the training needs it; see :mod:`alice.system.kit`.
+
+    Args:
+        job: Checked command line.
+        stock: Flags of Isaac Lab's entry point.
+
+    Raises:
+        UsageError: If it is needed and cannot start here.
+    """
+    from isaaclab_rl.entrypoints.common import enable_cameras_for_video, pre_launch_video_config
+
+    flags = argparse.Namespace(**{**vars(stock), "device": job.device})
+    env_cfg = copy.deepcopy(job.env_cfg)
+    enable_cameras_for_video(flags)
+    pre_launch_video_config(env_cfg, flags)
+    kit.start(env_cfg, vars(flags))
+
+
+def begin(job: Job, stock: argparse.Namespace, going_on: Resume | None = None, flags: dict | None = None) -> Path:
+    """Make the run folder, a new one unless ``--run_timestamp`` names it, and write the provenance into it.
+
+    Args:
+        job: Checked command line.
+        stock: Flags of Isaac Lab's entry point.
+        going_on: The run to go on with. Its folder is used again, its provenance gets a line of this command.
+        flags: What a resumed run takes from the record: ``keep``, ``device`` and ``stock`` words.
+
+    Returns:
+        ``logs/rsl_rl/<experiment>/<timestamp>[_<run name>]``, relative to the working directory.
+
+    Raises:
+        UsageError: If the folder cannot be made or written, or holds a run already.
+    """
+    kept = {"steps_per_env": job.agent_cfg.num_steps_per_env, "flags": flags or {}}
+    try:
+        if going_on:
+            for leftover in going_on.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
+                leftover.unlink()
+            note = {"iteration": going_on.iteration + 1, **provenance.collect(job.agent_cfg.seed, job.device)}
+            record = {**going_on.record, "max_iterations": going_on.iteration + 1 + job.agent_cfg.max_iterations}
+            record |= {"overrides": job.words, "num_envs": job.env_cfg.scene.num_envs, "seed": job.agent_cfg.seed}
+            record |= {**kept, "resumed": [*going_on.record.get("resumed", []), note]}
+            provenance.write_json(going_on.folder / RECORD, record)
+            return going_on.folder
+        folder = _new_folder(job, stock)
+        if ranks.rank() == 0:
+            kept["max_iterations"] = job.first_iteration + job.agent_cfg.max_iterations
+            provenance.write_json(folder / RECORD, {**launch.describe(job), **kept})
+    except OSError as error:
+        raise UsageError(
+            f"the run cannot be written below {checkpoints.LOG_ROOT} of the working directory ({error.strerror}); go to"
+            " a folder that can be written, or free some space"
+        ) from error
+    return folder
+
+
+def _new_folder(job: Job, stock: argparse.Namespace) -> Path:
+    """Make the folder of a new run and return its path, relative to the working directory."""
+    experiment = stock.experiment_name or job.agent_cfg.experiment_name
+    run_name = stock.run_name or job.agent_cfg.run_name
+    suffix = f"_{run_name}" if run_name else ""
+    root = checkpoints.LOG_ROOT / experiment
+    stamp = stock.run_timestamp or datetime.now().strftime(records.STAMP)
+    folder = root / f"{stamp}{suffix}"
+    count = 1
+    while folder.exists() and not stock.run_timestamp:  # two runs begun in the same second
+        count += 1
+        folder = root / f"{stamp}-{count}{suffix}"
+    if ranks.rank() == 0 and (folder / RECORD).exists():
+        raise UsageError(f"--run_timestamp {stamp!r}: {folder} holds a run already; go on with it by --resume {folder}")
+    (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, **settings) -> int:
+    """Run Isaac Lab's entry point.
+
+    Args:
+        job: Checked command line.
+        stock: Flags of the entry point, parsed.
+        words: The same flags as words, to be handed on.
+        folder: Run folder from :func:`begin`.
+        settings: For :func:`alice.learning.runner.cut_runners`: ``keep``, ``goes_on``, ``learning_rate``.
+
+    Returns:
+        Exit code: 128 and the signal's number after a signal that saves, as shells have it.
+
+    Raises:
+        UsageError: If the disk is too small or full, or the weights are of other networks.
+    """
+    from isaaclab_rl.entrypoints import run_train_cli
+
+    from alice.learning.runner import cut_runners
+
+    run_name = stock.run_name or job.agent_cfg.run_name
+    stamp = folder.name.removesuffix(f"_{run_name}") if run_name else folder.name
+    argv = ["--rl_library", "rsl_rl", "--task", job.task, "--agent", job.agent, "--seed", str(job.agent_cfg.seed)]
+    argv += ["--num_envs", str(job.env_cfg.scene.num_envs), "--max_iterations", str(job.agent_cfg.max_iterations)]
+    argv += ["--checkpoint", str(job.checkpoint)] if job.checkpoint else []
+    if not stock.distributed:  # torchrun gives each process its own device
+        argv += ["--device", job.device, f"agent.device={job.device}"]
+    if job.weights and "optimizer_state_dict" not in job.weights and f"{job.role}_state_dict" in job.weights:
+        argv.append("--no-resume_optimizer_state")
+    with cut_runners(**settings) as stop:
+        places = ["--experiment_name", folder.parent.name, "--run_timestamp", stamp]
+        try:
+            code = run_train_cli([*argv, *words, *places, *job.words])
+        finally:
+            if not stop.has_begun and checkpoints.newest_in(folder) is None and ranks.rank() == 0:
+                remove(folder)
+    if stop.refusal:
+        raise UsageError(stop.refusal)
+    return 128 + stop.signal if stop.signal else code
+
+
+def remove(folder: Path) -> None:
+    """Delete the folder of a run that never began, and those around it that hold nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for place in (folder.parent, checkpoints.LOG_ROOT, checkpoints.LOG_ROOT.parent):
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def closing_lines(job: Job, folder: Path, is_interrupted: bool = False) -> str:
+    """Return the lines that end a training: its newest checkpoint and what to do with it.
+
+    Args:
+        job: Checked command line.
+        folder: Run folder.
+        is_interrupted: Whether iterations are left to do.
+    """
+    newest = checkpoints.newest_in(folder) if folder.is_dir() else None
+    if newest is None:
+        return f"no checkpoint was written to {os.path.relpath(folder)}"
+    flags = ["--as_trained"] if records.world_words({"overrides": job.words}) else []
+    lines = [
+        f"checkpoint: {os.path.relpath(newest)}",
+        f"audit it: {advice.audit(job.task, newest, flags)}",
+        f"film it: {advice.film(job.task, newest, flags)}",
+    ]
+    return "\n".join([*lines, f"go on: {advice.resume(folder)}"] if is_interrupted else lines)
+
+
+def audit_words(words: list[str]) -> list[str]:
+    """Return the overrides of a training that an audit of its policy needs as well."""
+    kept = ("physics=", "presets=", "env.actions", "env.observations", "agent.actor", "agent.obs_groups")
+    kept += ("env.decimation", "env.sim.dt", "env.scene.wrist_camera", "agent.clip_actions")
+    # An audit plays the actor of the task's default agent, also where it was trained as a student.
+    renamed = [word.replace("agent.student.", "agent.actor.", 1) for word in words]
+    return [word for word in renamed if word.startswith(kept)]

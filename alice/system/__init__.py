@@ -1,0 +1,1 @@
+"""The process and the machine beneath it: devices, cores, ranks, Kit."""

@@ -1,0 +1,1 @@
+"""The job itself: what is handled, what success means, how far a transfer is. No manager terms."""

@@ -1,0 +1,163 @@
+"""What happened in one episode: stages, success and the ways to fail.
+
+Standard library only: the predicates take numbers as well as NumPy arrays and PyTorch tensors. Everything that speaks
+of success (reward, termination, metric, audit) uses these names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alice.transfer.objects import DISH
+
+STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released", "success")
+"""Milestones of an episode in their order. Each is counted once it has happened, however briefly."""
+
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "success": ("success",),
+    "carried_success": ("pinched", "carried", "success"),
+    "calm_success": ("success", "calm"),
+}
+"""The figures that a policy is judged by, and what an episode must have for each: milestones, or a calm arm at its end.
+
+A ball that was thrown into the dish is a success; it is no carried success, because it was not pinched and off the
+table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that.
+"""
+
+OUTCOMES: tuple[str, ...] = (
+    "success",
+    "never_reached",
+    "never_pinched",
+    "never_lifted",
+    "dropped_in_transport",
+    "missed_dish",
+    "ball_lost",
+    "timeout",
+)
+"""The one label of a finished episode; ``timeout`` means: in the dish or on the way there, but not done in time."""
+
+PROBES: tuple[str, ...] = ("blank", "shuffled", "frozen")
+"""Ways to take the picture from a policy that should need it (:mod:`alice.evaluation.audit.probes`)."""
+PROBE_LIMIT = 0.05
+"""Success that such a policy may have at most."""
+
+SELECTION_SEED = 30260
+"""Seed of the starts that checkpoints are chosen on: never those of an audit."""
+SELECTION_SEEDS = {SELECTION_SEED: "checkpoints", 777: "designs"}
+"""Seeds whose starts have chosen something, and what. No figure of theirs is that of a release: it flatters."""
+
+PINCH_DISTANCE = 0.014
+"""Tool point to ball centre within which a ball can be pinched [m]."""
+PINCH_GAP = (-0.006, 0.002)
+"""How much the distance between the pads may differ from the diameter of a pinched ball [m]."""
+PINCH_CLOSING = 0.0005
+"""How much further closed than it stands the gripper must be commanded for a pinch [m]."""
+REACHED_DISTANCE = 0.02
+"""Tool point to ball centre that counts as reached [m]."""
+LIFTED_HEIGHT = 0.05
+"""Height of a pinched ball over its rest that counts as lifted [m]."""
+RAISED_HEIGHT = 0.01
+"""Height of a pinched ball over its rest from which on it can be carried: off the table, over the rim's foot [m]."""
+CARRIED_DISTANCE = 0.03
+"""Horizontal distance of a pinched, raised ball to the dish that counts as carried [m]."""
+RELEASED_DISTANCE = 0.03
+"""Tool point to ball centre from which on a ball in the dish counts as released: no finger reaches that far [m]."""
+OVER_DISH_RADIUS = DISH.rim_radius - 0.008
+"""Horizontal distance to the dish within which a ball that is let go falls inside the rim [m]."""
+OVER_DISH_HEIGHT = 0.08
+"""Height over its rest up to which a ball counts as over the dish [m]."""
+IN_DISH_HEIGHT = DISH.floor_thickness + 0.006
+"""Height over its rest on the table up to which a ball lies on the dish's floor [m]."""
+REST_SPEED = 0.06
+"""Ball speed below which it is at rest [m/s]."""
+CLEAR_DISTANCE = 0.05
+"""Tool point to ball centre from which on the arm is clear [m]."""
+CALM_SPEED = 0.3
+"""Speed that every arm joint stays under while the arm is calm [rad/s]."""
+HOLD_STEPS = 10
+"""Consecutive control steps that the whole success condition must hold."""
+
+##
+# Predicates, for numbers and arrays alike
+##
+
+
+def is_over_dish(dish_distance: Any, height: Any) -> Any:
+    """Return whether a ball is inside the rim or up to 8 cm above it, held or falling.
+
+    Args:
+        dish_distance: Horizontal distance of ball and dish centre [m].
+        height: Height of the ball over its rest on the table [m].
+    """
+    return (dish_distance < OVER_DISH_RADIUS) & (height < OVER_DISH_HEIGHT)
+
+
+def is_in_dish(dish_distance: Any, height: Any) -> Any:
+    """Return whether a ball lies on the floor of the dish; the arguments are those of :func:`is_over_dish`."""
+    return (dish_distance < DISH.floor_radius) & (height < IN_DISH_HEIGHT)
+
+
+def is_at_rest(ball_speed: Any) -> Any:
+    """Return whether a ball of this speed [m/s] is at rest."""
+    return ball_speed < REST_SPEED
+
+
+def is_clear(tool_ball_distance: Any) -> Any:
+    """Return whether the arm is clear of the ball, which it has then let go of.
+
+    Args:
+        tool_ball_distance: Tool point to ball centre [m].
+    """
+    return tool_ball_distance > CLEAR_DISTANCE
+
+
+def is_calm(fastest_joint: Any) -> Any:
+    """Return whether an arm stands still enough for a small supply and a light table.
+
+    Args:
+        fastest_joint: Speed of its fastest arm joint, without sign [rad/s].
+    """
+    return fastest_joint < CALM_SPEED
+
+
+def is_settled(is_in_dish: Any, ball_speed: Any, tool_ball_distance: Any) -> Any:
+    """Return whether one control step fulfils the success condition: ball in the dish, at rest, arm clear.
+
+    Args:
+        is_in_dish: :func:`is_in_dish`.
+        ball_speed: Speed of the ball [m/s].
+        tool_ball_distance: Tool point to ball centre [m].
+    """
+    return is_in_dish & is_at_rest(ball_speed) & is_clear(tool_ball_distance)
+
+
+##
+# Episodes
+##
+
+
+def classify(stages: dict[str, bool], in_dish: bool, lost: bool, held: bool) -> str:
+    """Return the outcome of a finished episode.
+
+    Args:
+        stages: Milestones that happened, by the names of :data:`STAGES`.
+        in_dish: Whether the ball lay in the dish at the end.
+        lost: Whether the ball left the reach of the arm.
+        held: Whether the ball was pinched at the end.
+
+    Returns:
+        One of :data:`OUTCOMES`.
+
+    Raises:
+        KeyError: If a stage is missing.
+    """
+    if stages["success"]:
+        return "success"
+    if in_dish or (held and stages["lifted"]):
+        return "timeout"
+    if lost:
+        return "ball_lost"
+    for stage in ("reached", "pinched", "lifted"):
+        if not stages[stage]:
+            return f"never_{stage}"
+    return "missed_dish" if stages["carried"] else "dropped_in_transport"

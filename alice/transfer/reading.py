@@ -1,0 +1,144 @@
+"""One look at the scene: where arm, ball and dish are, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from alice import robot
+from alice.transfer import geometry, outcome
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+@dataclass
+class Arm:
+    """The joints and what follows from them for the hand."""
+
+    joint_pos: torch.Tensor
+    """(N, 7) [rad, m]."""
+    joint_vel: torch.Tensor
+    """(N, 7) [rad/s, m/s]."""
+    tool_pos: torch.Tensor
+    """(N, 3), base frame [m]."""
+    gap: torch.Tensor
+    """Distance between the pads, (N,) [m]."""
+    is_pinched: torch.Tensor
+    """(N,) bool."""
+
+
+@dataclass
+class Snapshot:
+    """One reading of the scene. All positions are in the robot's base frame [m]; N is the number of environments."""
+
+    true: Arm
+    """The arm as it is."""
+    measured: Arm
+    """The arm as its servos report it: no speeds, these are differences. Everything else here is the truth."""
+    ball_pos: torch.Tensor
+    """(N, 3)."""
+    ball_speed: torch.Tensor
+    """(N,) [m/s]."""
+    tool_ball_distance: torch.Tensor
+    """(N,) [m]."""
+    height: torch.Tensor
+    """Height of the ball over its rest on the table, (N,) [m]."""
+    dish_distance: torch.Tensor
+    """Horizontal distance of ball and dish centre, (N,) [m]."""
+    is_over_dish: torch.Tensor
+    """:func:`alice.transfer.outcome.is_over_dish`, (N,) bool."""
+    is_in_dish: torch.Tensor
+    """:func:`alice.transfer.outcome.is_in_dish`, (N,) bool."""
+    is_settled: torch.Tensor
+    """The whole success condition for this one step (:func:`alice.transfer.outcome.is_settled`), (N,) bool."""
+    is_calm: torch.Tensor
+    """Whether every arm joint is slow (:func:`alice.transfer.outcome.is_calm`), (N,) bool."""
+
+    @property
+    def held_height(self) -> torch.Tensor:
+        """:attr:`height` of a pinched ball, 0 for any other, (N,) [m]."""
+        return torch.where(self.true.is_pinched, self.height, 0.0)
+
+
+class Reader:
+    """Reads the scene of an environment; remembers the last reports of the servos, which give their speeds.
+
+    Args:
+        env: Environment with a ``robot`` and a ``ball`` in its scene and an action term ``joints``.
+        ball_radius: (N,) [m].
+    """
+
+    def __init__(self, env: ManagerBasedRLEnv, ball_radius: torch.Tensor):
+        self._env = env
+        self._radius = ball_radius
+        self._hand = env.scene["robot"].find_bodies("hand")[0][0]
+        self._tool_in_hand = torch.tensor(robot.TOOL_IN_HAND, device=env.device)
+        self._reported = torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device)
+        self._has_reported = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Remember a reading's reports: the next one's speeds are counted from them."""
+        self._reported = snapshot.measured.joint_pos
+        self._has_reported[:] = True
+
+    def forget(self, env_ids: torch.Tensor) -> None:
+        """Let the reported speeds of some environments, (K,), begin at zero."""
+        self._has_reported[env_ids] = False
+
+    def read(self, dish_pos: torch.Tensor, table_height: torch.Tensor) -> Snapshot:
+        """Return what is now.
+
+        Args:
+            dish_pos: Centre of the dish on the table, (N, 3), base frame [m].
+            table_height: Height of the table's surface in the base frame, (N,) [m].
+        """
+        scene = self._env.scene
+        arm, ball = scene["robot"].data, scene["ball"].data
+        hand = arm.body_link_pose_w.torch[:, self._hand]
+        joint_pos, joint_vel = arm.joint_pos.torch.clone(), arm.joint_vel.torch.clone()
+        tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - scene.env_origins
+        ball_pos = ball.root_link_pose_w.torch[:, :3] - scene.env_origins
+        ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        height = ball_pos[:, 2] - self._radius - table_height
+        dish_distance = (ball_pos - dish_pos)[:, :2].norm(dim=-1)
+        in_dish = outcome.is_in_dish(dish_distance, height)
+        fastest = joint_vel[:, : len(robot.ARM_JOINT_NAMES)].abs().amax(dim=-1)
+        return Snapshot(
+            true=self._arm(joint_pos, joint_vel, tool_pos, ball_pos),
+            measured=self._measure(joint_pos, ball_pos),
+            ball_pos=ball_pos,
+            ball_speed=ball_speed,
+            tool_ball_distance=distance,
+            height=height,
+            dish_distance=dish_distance,
+            is_over_dish=outcome.is_over_dish(dish_distance, height),
+            is_in_dish=in_dish,
+            is_settled=outcome.is_settled(in_dish, ball_speed, distance),
+            is_calm=outcome.is_calm(fastest),
+        )
+
+    def _arm(
+        self, joint_pos: torch.Tensor, joint_vel: torch.Tensor, tool_pos: torch.Tensor, ball_pos: torch.Tensor
+    ) -> Arm:
+        """Return what follows for the hand from joints (N, 7) [rad, m], tool point and ball, (N, 3) [m] each."""
+        gap = joint_pos[:, 5] + joint_pos[:, 6]
+        gap_target = self._env.action_manager.get_term("joints").targets[:, 5:].sum(dim=-1)
+        distance = (tool_pos - ball_pos).norm(dim=-1)
+        is_pinched = geometry.is_pinched(distance, gap, gap_target, self._radius)
+        return Arm(joint_pos, joint_vel, tool_pos, gap, is_pinched)
+
+    def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> Arm:
+        """Return the arm as its servos report it; a bus servo reports no speed, so it is the change of two reports.
+
+        Args:
+            joint_pos: True joint positions, (N, 7) [rad, m].
+            ball_pos: (N, 3) [m].
+        """
+        reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
+        change = (reported - self._reported) * (1.0 / self._env.step_dt)
+        tool_pos, _ = geometry.forward_kinematics(reported)
+        return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, ball_pos)
