@@ -1,0 +1,22 @@
+"""The arms that alice knows, each a value of :class:`Arm`; nothing else of alice holds a number of one."""
+
+from __future__ import annotations
+
+from . import kinematics
+from .arm import Arm, Camera, Chain, Joint, Mirror, Servo
+from .gripper import CoupledFingers, SingleJaw
+from .xarm1s import XARM1S
+
+ARMS: dict[str, Arm] = {arm.name: arm for arm in (XARM1S,)}
+"""Every arm by its name."""
+
+
+def named(name: str) -> Arm:
+    """Return the arm of a name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in ARMS:
+        raise ValueError(f"arm {name!r} is unknown, use one of {', '.join(ARMS)}")
+    return ARMS[name]
