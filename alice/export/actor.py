@@ -75,6 +75,8 @@ def contract_of(job: Job) -> Contract:
         goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
         action=configured.action(job.env_cfg),
         arm=configured.arm(job.env_cfg),
+        reads_back=configured.reads_back(job.env_cfg),
+        trained_for=trained.trained_for(job),
     )
     trained.compare(job)
     if found := contract.disagreements(made):
@@ -112,7 +114,7 @@ def build(job: Job, inputs: tuple[VectorInput | ImageInput, ...]) -> Actor:
     encoder = _encoder(job)
     example = TensorDict({item.name: _zeros(item, encoder) for item in inputs}, batch_size=[1])
     groups = {role: [item.name for item in inputs]}
-    model = model_class(example, groups, role, len(contract.Action().names), **model_cfg)
+    model = model_class(example, groups, role, len(configured.arm_of(job.env_cfg).action_names), **model_cfg)
     checkpoints.fill(model, checkpoints.policy_weights(job.weights), job.checkpoint, job.task)
     return Actor(model.eval(), inputs, encoder, agent_cfg.clip_actions).eval()
 

@@ -56,6 +56,18 @@ def compare(job: Job) -> None:
         )
 
 
+def trained_for(job: Job) -> dict[str, tuple[float, float]]:
+    """Return what the policy of a job has met in training, by the names of the quantities.
+
+    Where the checkpoint has no record, it is what the job's own configuration draws.
+    """
+    record = _record(job)
+    if record is None:
+        return configured.trained_for(job.env_cfg)
+    env_cfg, _ = overrides.resolve_config(job.task, record["agent"], list(map(str, record["overrides"])))
+    return configured.trained_for(env_cfg)
+
+
 def side(env_cfg: Any, agent_cfg: Any) -> dict[str, Any]:
     """Return all that decides what a policy sees and commands, as mappings, lists and numbers."""
     role = "student" if hasattr(agent_cfg, "student") else "actor"

@@ -14,10 +14,10 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from alice import arms
 from alice.cli.usage import UsageError
-from alice.contract import TERMS
+from alice.contract import terms_of
 from alice.learning.stop import SIGNALS
 from alice.runs import advice, checkpoints, launch, provenance, records, resume
 from alice.runs.launch import Job
@@ -147,7 +147,7 @@ def check(job: Job) -> None:
         raise UsageError("a distillation needs a teacher: --checkpoint FILE of the state task, or --teacher released")
     if "student_state_dict" in job.weights:
         return
-    wanted = sum(_size(getattr(job.env_cfg.observations, group)) for group in job.agent_cfg.obs_groups["teacher"])
+    wanted = sum(_size(job, group) for group in job.agent_cfg.obs_groups["teacher"])
     found = job.weights["actor_state_dict"].get("mlp.0.weight")
     width = None if found is None else found.shape[1]
     if width != wanted:
@@ -157,9 +157,11 @@ def check(job: Job) -> None:
         )
 
 
-def _size(group: Any) -> int:
+def _size(job: Job, group: str) -> int:
     """Return how many numbers an observation group has."""
-    return sum(TERMS[name].size for name, term in vars(group).items() if hasattr(term, "func"))
+    known = terms_of(arms.named(job.env_cfg.arm))
+    terms = vars(getattr(job.env_cfg.observations, group))
+    return sum(known[name].size for name, term in terms.items() if hasattr(term, "func"))
 
 
 def _flags(args: argparse.Namespace, job: Job) -> list[str]:

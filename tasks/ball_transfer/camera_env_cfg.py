@@ -14,7 +14,7 @@ from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 from isaaclab_tasks.utils.presets import MultiBackendRendererCfg
 
-from alice import robot
+from alice.arms import XARM1S
 from alice.assets import look
 from alice.assets.wrist_camera import WRIST_CAMERA_CFG
 from alice.assets.xarm1s_parts import ALUMINIUM, BRASS, GRAPHITE, ORANGE, SERVO_BLACK
@@ -172,8 +172,8 @@ class BallTransferCameraSceneCfg(BallTransferSceneCfg):
 
     wrist_camera: CameraCfg = replace(
         WRIST_CAMERA_CFG,
-        width=preset(default=robot.WRIST_CAMERA.width, resnet18=RESNET_SIZE),
-        height=preset(default=robot.WRIST_CAMERA.height, resnet18=RESNET_SIZE),
+        width=preset(default=XARM1S.camera.width, resnet18=RESNET_SIZE),
+        height=preset(default=XARM1S.camera.height, resnet18=RESNET_SIZE),
         renderer_cfg=MultiBackendRendererCfg(),
     )
     ball_look = _look("ball_look")

@@ -13,11 +13,12 @@ from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
-from alice import robot
+from alice.arms import XARM1S
 from alice.assets import STARTS_FILE
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 from alice.system import device
 from alice.transfer.curriculum import EARLY_WEIGHTS, MIXED_STARTS
+from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
@@ -168,7 +169,7 @@ class EventPresetsCfg(PresetCfg):
 
 def _progress(part: str) -> RewTerm:
     """Return the term that pays the progress of a part of the job; the whole part pays its early weight."""
-    weight = EARLY_WEIGHTS[part] * robot.CONTROL_RATE_HZ
+    weight = EARLY_WEIGHTS[part] * CONTROL_RATE_HZ
     return RewTerm(func=rewards.transfer_progress, weight=weight, params={"part": part})
 
 
@@ -186,9 +187,9 @@ class RewardsCfg:
     lift = _progress("lift")
     transport = _progress("transport")
     release = _progress("release")
-    success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * robot.CONTROL_RATE_HZ)
+    success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
-        func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
+        func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
     action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
@@ -268,6 +269,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.transfer.outcome`).
     """
 
+    arm: str = XARM1S.name
+    """Name of the arm in :data:`alice.arms.ARMS`. The task decides it: scene, workspace and starts belong to it."""
     scene: BallTransferSceneCfg = BallTransferSceneCfg(num_envs=512, env_spacing=1.2)
     observations: ObservationsCfg = ObservationsCfg()
     actions: ActionPresetsCfg = ActionPresetsCfg()
@@ -278,10 +281,10 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     curriculum: CurriculumPresetsCfg = CurriculumPresetsCfg()
 
     def __post_init__(self):
-        self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
+        self.decimation = PHYSICS_RATE_HZ // CONTROL_RATE_HZ
         self.episode_length_s = TRAINING_EPISODE_S
         self.sim.device = device.preferred()
-        self.sim.dt = 1.0 / robot.PHYSICS_RATE_HZ
+        self.sim.dt = 1.0 / PHYSICS_RATE_HZ
         self.sim.render_interval = self.decimation
         self.sim.physics = PhysicsCfg()
         self.sim.default_visualizer_cfg = VisualizerCfg(eye=(0.55, -0.45, 0.40), lookat=(0.12, 0.0, 0.08))

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 import gymnasium  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -177,7 +177,7 @@ def _many_starts(simulate):
 
 def test_play_mode_starts_from_home(simulate):
     env = _many_starts(simulate)
-    home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
+    home = torch.tensor(list(XARM1S.home))
     for _ in range(3):
         env.reset()
         assert transfer_state(env).books.is_home_start.all()

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice import robot
+from alice.arms import XARM1S
+from alice.transfer import timing
 
 
 def _offer(name: str) -> None:
@@ -31,11 +32,11 @@ def tool_point():
 
     def walk(angles: dict[str, float]) -> tuple[float, float, float]:
         place, turn = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-        for joint in robot.JOINTS:
+        for joint in XARM1S.joints:
             if joint.kind == "revolute":
                 place = _add(place, _apply(turn, joint.offset))
                 turn = _multiply(turn, _about(joint.axis, angles.get(joint.name, 0.0)))
-        return _add(place, _apply(turn, robot.TOOL_IN_HAND))
+        return _add(place, _apply(turn, XARM1S.tool_in_hand))
 
     return walk
 
@@ -145,7 +146,7 @@ class FakeEnv:
     """An environment without physics: things are where :meth:`put` puts them. All else is refused."""
 
     device = "cpu"
-    step_dt = 1.0 / robot.CONTROL_RATE_HZ
+    step_dt = 1.0 / timing.CONTROL_RATE_HZ
 
     def __init__(self, count: int):
         import torch
@@ -186,7 +187,7 @@ class FakeEnv:
 
         origins, arm = self.scene.env_origins, self.scene["robot"].data
         if tool is not None:
-            offset = torch.as_tensor(tool) - torch.tensor(robot.TOOL_IN_HAND)
+            offset = torch.as_tensor(tool) - torch.tensor(XARM1S.tool_in_hand)
             arm.body_link_pose_w.torch[:, 2, :3] = origins + offset
         if ball is not None:
             self.scene["ball"].data.root_link_pose_w.torch[:, :3] = origins + torch.as_tensor(ball)

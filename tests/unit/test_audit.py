@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.evaluation.audit import audit, draws, report  # noqa: E402
 from alice.transfer import outcome  # noqa: E402
 from alice.transfer.books import Books  # noqa: E402
@@ -38,8 +38,8 @@ class FakeDrives:
     """Stiffness of the joint table times environment number + 1, no damping, limits of the table."""
 
     def __init__(self, count: int):
-        stiffness = torch.tensor([[joint.stiffness for joint in robot.JOINTS]])
-        limit = torch.tensor([[joint.effort_limit for joint in robot.JOINTS]])
+        stiffness = torch.tensor([[joint.stiffness for joint in XARM1S.joints]])
+        limit = torch.tensor([[joint.effort_limit for joint in XARM1S.joints]])
         scale = torch.arange(1.0, count + 1).unsqueeze(-1)
         self.joint_stiffness = SimpleNamespace(torch=scale * stiffness)
         self.joint_damping = SimpleNamespace(torch=torch.zeros(count, 7))
@@ -232,7 +232,7 @@ def test_where_ball_and_dish_were_is_kept():
 def test_the_state_after_a_reset_does_not_count_as_effort():
     episodes = audit.run_audit(FakeEnv(), FakePolicy(), 4, 7, show_progress=False)
     for env in range(4):  # each with its own drives
-        expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in robot.JOINTS]
+        expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in XARM1S.joints]
         assert episodes.peak_effort[env].tolist() == pytest.approx(expected)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from alice import contract as contracts
-from alice import robot
+from alice.arms import XARM1S
 from alice.contract import TERMS, Action, Arm, Contract, ContractError, ImageInput, Term, VectorInput
 
 
@@ -25,14 +25,14 @@ def test_it_survives_json_to_the_last_digit(contract):
 
 def test_it_says_what_a_driver_needs(contract):
     data = json.loads(contract.to_json())
-    assert data["arm"]["joint_names"] == list(robot.JOINT_NAMES) and data["arm"]["control_rate_hz"] == 20
-    assert data["action"]["names"] == [*robot.ARM_JOINT_NAMES, "gripper"]
+    assert data["arm"]["joint_names"] == list(XARM1S.names) and data["arm"]["control_rate_hz"] == 20
+    assert data["action"]["names"] == [*XARM1S.names[:5], "gripper"]
     assert data["inputs"][0]["terms"][1]["clip"] == [-10.0, 10.0]
     assert [item.shape for item in contract.inputs] == [(14,), (3,), (6, 48, 64)]
     assert [item.dtype for item in contract.inputs] == ["float32", "float32", "uint8"]
     image = data["inputs"][2]
     assert (image["width"], image["height"], image["frames"], image["layout"]) == (64, 48, 2, "NCHW")
-    assert image["camera_link"] == robot.WRIST_CAMERA.link
+    assert image["camera_link"] == XARM1S.camera.link
     assert data["schema"] == contracts.SCHEMA
 
 
@@ -43,7 +43,7 @@ def test_a_policy_of_this_version_fits(contract):
 
 SMELL = VectorInput("p", (Term("smell", 2, "", ""),))
 FLAT = VectorInput("p", (replace(TERMS["ball_pos"], size=2),))
-SWAPPED = (robot.JOINT_NAMES[1], robot.JOINT_NAMES[0], *robot.JOINT_NAMES[2:])
+SWAPPED = (XARM1S.names[1], XARM1S.names[0], *XARM1S.names[2:])
 CHANGES = {
     "joint order": ({"arm": Arm(joint_names=SWAPPED)}, r"arm.joint_names: the policy has \[\"shoulder_joint\""),
     "scale": (

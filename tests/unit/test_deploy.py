@@ -6,12 +6,12 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
 from alice.deploy.observation import Controller, forward_kinematics  # noqa: E402
 from alice.deploy.pictures import fit_picture  # noqa: E402
 
-HOME = np.array([[robot.HOME[name] for name in robot.JOINT_NAMES]], np.float32)
+HOME = np.array([list(XARM1S.home)], np.float32)
 BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]]), np.array([0.015])
 
 
@@ -23,7 +23,7 @@ def make(*names: str, count: int = 1) -> Controller:
 def test_the_tool_point_is_where_the_joint_table_puts_it(tool_point):
     generator = np.random.default_rng(3)
     joints = generator.uniform(-1.2, 1.2, (50, 7))
-    expected = [tool_point(dict(zip(robot.JOINT_NAMES, row, strict=True))) for row in joints.tolist()]
+    expected = [tool_point(dict(zip(XARM1S.names, row, strict=True))) for row in joints.tolist()]
     np.testing.assert_allclose(forward_kinematics(joints), expected, atol=1e-9)
 
 
@@ -83,7 +83,7 @@ def test_targets_move_by_the_scaled_action_and_the_gripper_slews():
     np.testing.assert_allclose(controller.inputs(HOME, BALL, DISH, RADIUS)["x"], [[1.0, -0.5, 0.0, 0.0, 1.0, -1.0]])
     for _ in range(50):
         after = controller.targets_after(np.array([[1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]))
-    np.testing.assert_allclose(after[0], [joint.upper for joint in robot.JOINTS], rtol=1e-6)
+    np.testing.assert_allclose(after[0], [joint.upper for joint in XARM1S.joints], rtol=1e-6)
 
 
 def test_targets_that_were_returned_do_not_change_later():

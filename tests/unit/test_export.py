@@ -22,7 +22,7 @@ onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
 from alice import contract as contracts  # noqa: E402
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
 from alice.contract import TERMS, Contract, VectorInput  # noqa: E402
@@ -128,7 +128,7 @@ def test_size_lens_and_mount_come_from_the_camera_of_the_scene():
     image = configured.input_of(env_cfg, "image")
     assert (image.width, image.height, image.frames) == (32, 24, 3)
     assert image.horizontal_fov == pytest.approx(np.pi / 2) and image.camera_position == (-0.06, 0.0, 0.02)
-    assert image.camera_link == robot.WRIST_CAMERA.link
+    assert image.camera_link == XARM1S.camera.link
     found = contracts.disagreements(Contract("T", "1", None, "", (image,)))
     assert [sentence.split(":")[0] for sentence in found] == [
         "input image.horizontal_fov",
@@ -138,7 +138,7 @@ def test_size_lens_and_mount_come_from_the_camera_of_the_scene():
 
 @pytest.mark.parametrize("tilt", [0.9, 0.0, -0.4])
 def test_a_tilt_is_found_in_a_rotation(tilt):
-    turned = replace(robot.WRIST_CAMERA, tilt=tilt).rotation
+    turned = replace(XARM1S.camera, tilt=tilt).rotation
     for rotation in (turned, tuple(-value for value in turned)):
         env_cfg = resolved(task=CAMERA, **{"scene.wrist_camera.offset.rot": rotation})
         assert configured.input_of(env_cfg, "image").camera_tilt == pytest.approx(tilt, abs=1e-9)

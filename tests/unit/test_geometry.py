@@ -6,13 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 
 HALF = math.sqrt(0.5)
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 WORKSPACE_X, WORKSPACE_Y = (0.09, 0.29), (-0.12, 0.12)
-LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in robot.JOINTS[:5]]) for end in ("lower", "upper"))
+LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints[:5]]) for end in ("lower", "upper"))
 
 
 def _workspace(height: float, steps: int = 25) -> torch.Tensor:
@@ -77,7 +77,7 @@ def test_forward_kinematics_walks_the_joint_table(tool_point):
     joints = LOWER + (UPPER - LOWER) * torch.rand(50, 5, generator=generator)
     point, direction = geometry.forward_kinematics(joints)
     for row, found in zip(joints.tolist(), point.tolist(), strict=True):
-        assert tool_point(dict(zip(robot.ARM_JOINT_NAMES, row, strict=True))) == pytest.approx(found, abs=1e-5)
+        assert tool_point(dict(zip(XARM1S.names[:5], row, strict=True))) == pytest.approx(found, abs=1e-5)
     torch.testing.assert_close(direction.norm(dim=-1), torch.ones(50))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alice import robot
+from alice.arms import XARM1S, xarm1s
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
@@ -23,8 +23,8 @@ ROWS = [
 
 
 def test_the_table_is_that_of_the_joints():
-    assert len(ROWS) == len(robot.JOINTS)
-    for column, (joint, row) in enumerate(zip(robot.JOINTS, ROWS, strict=True)):
+    assert len(ROWS) == len(XARM1S.joints)
+    for column, (joint, row) in enumerate(zip(XARM1S.joints, ROWS, strict=True)):
         unit = "rad" if joint.kind == "revolute" else "m"
         lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {unit}", row[3]).groups()
         assert (row[0], row[1]) == (str(joint.servo_id), f"{column}: `{joint.name}`")
@@ -32,19 +32,19 @@ def test_the_table_is_that_of_the_joints():
 
 
 def test_its_counts_are_those_of_the_constants():
-    per_metre = robot.COUNTS_PER_RADIAN / robot.FINGER_PER_RADIAN
-    assert f"`counts = {robot.CENTRE_COUNTS} + sign · {robot.COUNTS_PER_RADIAN:.2f} · rad`" in PAGE
-    assert f"`counts = {robot.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in PAGE
-    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+    per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
+    assert f"`counts = {xarm1s.CENTRE_COUNTS} + sign · {xarm1s.COUNTS_PER_RADIAN:.2f} · rad`" in PAGE
+    assert f"`counts = {xarm1s.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in PAGE
+    for joint, row in zip(XARM1S.joints, ROWS, strict=True):
         if joint.kind == "revolute":
-            ends = [robot.CENTRE_COUNTS + robot.COUNTS_PER_RADIAN * end for end in (joint.lower, joint.upper)]
+            ends = [xarm1s.CENTRE_COUNTS + xarm1s.COUNTS_PER_RADIAN * end for end in (joint.lower, joint.upper)]
         else:
-            ends = [robot.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
+            ends = [xarm1s.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
         assert row[4] == " to ".join(str(round(end)) for end in ends)
 
 
 def test_a_sign_that_no_source_gives_is_to_be_checked():
-    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+    for joint, row in zip(XARM1S.joints, ROWS, strict=True):
         assert ("check on your arm" in row[5]) == (joint.kind == "revolute")
 
 
@@ -54,7 +54,7 @@ def test_positive_is_where_the_page_says(tool_point):
     for name in ("elbow_joint", "wrist_pitch_joint"):
         assert tool_point({name: 0.5})[0] > up[0]
     assert tool_point({"shoulder_joint": 1.0, "base_joint": 0.5})[1] > 0
-    assert math.isclose(robot.SHOULDER_HEIGHT, 0.065) and round(-1000 * robot.SHOULDER_OFFSET) == 11
+    assert math.isclose(xarm1s.SHOULDER_HEIGHT, 0.065) and round(-1000 * xarm1s.SHOULDER_OFFSET) == 11
 
 
 @pytest.mark.parametrize("index", range(len(PROGRAMS)))

@@ -5,10 +5,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S, xarm1s  # noqa: E402
 from alice.mdp.actions import JointTargetAction, JointTargetActionCfg  # noqa: E402
+from alice.transfer import timing  # noqa: E402
 
-HOME = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
+HOME = torch.tensor(list(XARM1S.home))
 
 
 class FakeCommand:
@@ -47,9 +48,9 @@ class FakeEnv:
     """What an action term needs of an environment."""
 
     __slots__ = ("device", "num_envs", "scene")
-    step_dt = 1.0 / robot.CONTROL_RATE_HZ
+    step_dt = 1.0 / timing.CONTROL_RATE_HZ
 
-    def __init__(self, count: int, joint_names=robot.JOINT_NAMES):
+    def __init__(self, count: int, joint_names=XARM1S.names):
         self.num_envs, self.device = count, "cpu"
         self.scene = {"robot": FakeArm(joint_names)}
 
@@ -112,7 +113,7 @@ def test_targets_stop_at_the_joint_limits(term, direction):
     for _ in range(60):
         _act(term, *[direction] * 6)
     end = "upper" if direction > 0 else "lower"
-    expected = torch.tensor([getattr(joint, end) for joint in robot.JOINTS])
+    expected = torch.tensor([getattr(joint, end) for joint in XARM1S.joints])
     torch.testing.assert_close(term.targets[0], expected)
     # They come back at once: nothing is wound up beyond the limit.
     assert (_act(term, *[-direction] * 6)[:, :5] * -direction > 0.09).all()
@@ -168,7 +169,7 @@ def test_set_targets_places_the_chosen_only(term):
 
 
 def test_another_joint_order_is_refused_with_the_remedy():
-    swapped = [*robot.JOINT_NAMES[:5], *reversed(robot.JOINT_NAMES[5:])]
+    swapped = [*XARM1S.names[:5], *reversed(XARM1S.names[5:])]
     with pytest.raises(ValueError, match=r"right_finger_joint.*scripts/build_assets.py"):
         JointTargetAction(JointTargetActionCfg(), FakeEnv(2, swapped))
 
@@ -215,7 +216,7 @@ def test_ideal_servos_change_nothing_but_the_last_count(coupled):
         term.process_actions(action)
     difference = (sent(term) - term.targets).abs()
     assert difference[:, :5].max() <= 0.0021 + 1e-6, "half a count of 0.24 degrees"
-    assert difference[:, 5:].max() <= 0.0021 * robot.FINGER_PER_RADIAN + 1e-6
+    assert difference[:, 5:].max() <= 0.0021 * xarm1s.FINGER_PER_RADIAN + 1e-6
     read = term.read_back(term.targets.clone())
     assert (read - term.targets).abs().max() <= 0.0021 + 1e-6
 
@@ -245,5 +246,5 @@ def test_a_binary_gripper_opens_or_closes_and_never_faster_than_its_servo():
     assert (term.targets - before)[:, 5].tolist() == pytest.approx([0.003, -0.003])
     for _ in range(20):
         term.process_actions(action)
-    assert term.targets[:, 5].tolist() == pytest.approx([robot.FINGER_TRAVEL, 0.0])
+    assert term.targets[:, 5].tolist() == pytest.approx([xarm1s.FINGER_TRAVEL, 0.0])
     assert torch.equal(term.raw_actions, action)

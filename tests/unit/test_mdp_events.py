@@ -6,15 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.mdp import events  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
-from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
+from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 AREA = ((0.09, 0.29), (-0.12, 0.12))
-HOME = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
-LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in robot.JOINTS]) for end in ("lower", "upper"))
+HOME = torch.tensor(list(XARM1S.home))
+LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints]) for end in ("lower", "upper"))
 
 
 ##
@@ -77,7 +77,7 @@ def bank(tmp_path_factory) -> str:
     joint_pos = GRASP.repeat(8, 1)
     joint_pos[1::2, 0] = -0.3
     targets = joint_pos.clone()
-    targets[:, 5:] = RADIUS - SQUEEZE
+    targets[:, 5:] = RADIUS - XARM1S.gripper.squeeze
     tool, _ = geometry.forward_kinematics(joint_pos)
     beside = torch.tensor([0.26, 0.10]).repeat(8, 1)
     on_dish = (kind >= 3).unsqueeze(-1)
@@ -152,7 +152,7 @@ def test_other_starts_are_states_of_the_bank(kind, make_env, bank):
         assert 0.2 < squeezed.float().mean() < 0.8  # the others are already told to open
         assert targets[:, 5].max() > RADIUS + 0.005
     else:
-        torch.testing.assert_close(targets[:, 5:], torch.full((200, 2), RADIUS - SQUEEZE))
+        torch.testing.assert_close(targets[:, 5:], torch.full((200, 2), RADIUS - XARM1S.gripper.squeeze))
 
 
 def test_shares_are_kept(make_env, bank):

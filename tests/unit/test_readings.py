@@ -7,17 +7,17 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S, xarm1s  # noqa: E402
 from alice.contract import TERMS, Arm, Contract, ImageInput, VectorInput  # noqa: E402
 from alice.deploy import readings  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.readings import ReadingError  # noqa: E402
 
-HOME = [robot.HOME[name] for name in robot.JOINT_NAMES]
+HOME = list(XARM1S.home)
 BALL, DISH, RADIUS = [[0.2, 0.0, 0.015]], [[0.15, 0.1, 0.0]], [0.015]
 SEEN = ("joint_pos", "joint_vel", "ball_to_dish", "pinch_flag", "last_action")
-TIME_OUT = (-2048 - robot.CENTRE_COUNTS) / robot.COUNTS_PER_RADIAN
-FINGER_TIME_OUT = (robot.GRIPPER_CLOSED_COUNTS + 2048) / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN
+TIME_OUT = (-2048 - xarm1s.CENTRE_COUNTS) / xarm1s.COUNTS_PER_RADIAN
+FINGER_TIME_OUT = (xarm1s.GRIPPER_CLOSED_COUNTS + 2048) / xarm1s.COUNTS_PER_RADIAN * xarm1s.FINGER_PER_RADIAN
 
 
 def make(count: int = 1, **contract) -> Controller:
@@ -27,7 +27,7 @@ def make(count: int = 1, **contract) -> Controller:
 
 def reported(**joints: float) -> list[list[float]]:
     """Return one row of joint positions, home but for some."""
-    return [[joints.get(name.removesuffix("_joint"), robot.HOME[name]) for name in robot.JOINT_NAMES]]
+    return [[joints.get(name.removesuffix("_joint"), XARM1S.home_by_name[name]) for name in XARM1S.names]]
 
 
 ##
@@ -63,9 +63,9 @@ def test_a_reading_that_cannot_be_is_refused_by_name(row, expected):
 
 
 def test_what_an_uncalibrated_servo_reports_passes():
-    beyond = [joint.upper for joint in robot.JOINTS]
-    beyond[:5] = [value + 72 / robot.COUNTS_PER_RADIAN for value in beyond[:5]]
-    beyond[5:] = [-240 / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN] * 2
+    beyond = [joint.upper for joint in XARM1S.joints]
+    beyond[:5] = [value + 72 / xarm1s.COUNTS_PER_RADIAN for value in beyond[:5]]
+    beyond[5:] = [-240 / xarm1s.COUNTS_PER_RADIAN * xarm1s.FINGER_PER_RADIAN] * 2
     assert make().inputs([beyond], BALL, DISH, RADIUS)["x"].shape == (1, 24)
 
 
@@ -194,6 +194,6 @@ def test_rate_scale_slew_limits_and_home_are_those_of_the_contract():
 
 
 def test_the_margin_is_that_of_the_sources():
-    counts_per_metre = robot.COUNTS_PER_RADIAN / robot.FINGER_PER_RADIAN
-    assert pytest.approx(32 + 41) == readings.MARGIN * robot.COUNTS_PER_RADIAN
+    counts_per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
+    assert pytest.approx(32 + 41) == readings.MARGIN * xarm1s.COUNTS_PER_RADIAN
     assert pytest.approx(200 + 41) == readings.FINGER_MARGIN * counts_per_metre

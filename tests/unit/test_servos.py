@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import xarm1s  # noqa: E402
 from alice.mdp.servos import ServoModel, ServoRanges, play, quantize  # noqa: E402
 
 STEP = 0.05
@@ -57,7 +57,7 @@ def test_a_delay_that_cannot_be_is_refused(delay):
 
 def test_everything_sent_and_read_is_a_whole_count():
     angles = torch.linspace(-1.9, 1.9, 333)
-    counts = quantize(angles) * robot.COUNTS_PER_RADIAN
+    counts = quantize(angles) * xarm1s.COUNTS_PER_RADIAN
     assert torch.allclose(counts, counts.round(), atol=1e-3)
     assert len(counts.unique()) > 300
 

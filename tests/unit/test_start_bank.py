@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.assets import STARTS_FILE  # noqa: E402
 from alice.evaluation.physics import start_states  # noqa: E402
 from alice.mdp.curriculums import shrink  # noqa: E402
@@ -15,9 +15,9 @@ from alice.tasks.ball_transfer.randomization_cfg import BALL_RADII  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.curriculum import STAGES  # noqa: E402
 from alice.transfer.objects import BALL  # noqa: E402
-from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank  # noqa: E402
+from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 
-LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in robot.JOINTS]) for end in ("lower", "upper"))
+LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints]) for end in ("lower", "upper"))
 KINDS = range(1, len(START_KINDS))
 
 
@@ -150,7 +150,7 @@ def test_proposals_with_the_ball_between_the_pads(kind, lowest, highest, radius)
     assert height.min() >= lowest - 1e-6 and height.max() <= highest + 1e-6
     assert height.max() - height.min() > 0.8 * (highest - lowest)
     torch.testing.assert_close(joints[:, 5:], torch.full((300, 2), radius))  # pads on the ball's surface
-    assert targets[:, 5].max() == pytest.approx(radius - SQUEEZE)
+    assert targets[:, 5].max() == pytest.approx(radius - XARM1S.gripper.squeeze)
 
 
 def test_in_dish_proposals():

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 tensordict = pytest.importorskip("tensordict")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.learning.symmetry import mirror_left_right  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 
@@ -146,4 +146,4 @@ def test_actions_of_a_wrong_width_are_refused(width):
 def test_there_is_a_sign_for_every_joint():
     from alice.learning import symmetry
 
-    assert len(symmetry.JOINT_SIGNS) == len(symmetry.JOINT_ORDER) == len(robot.JOINTS)
+    assert len(symmetry.JOINT_SIGNS) == len(symmetry.JOINT_ORDER) == len(XARM1S.joints)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from alice import robot
+from alice import arms
 from alice.cli import terminal
 from alice.evaluation.audit import draws, intervals
 from alice.transfer import outcome
@@ -36,8 +36,9 @@ DEFAULT_SEED = 20260
 
 @dataclass
 class Episodes:
-    """What happened in E counted episodes."""
+    """What happened in E counted episodes of an arm with J joints."""
 
+    arm: arms.Arm
     stages: torch.Tensor
     """Milestones in the order of :data:`alice.transfer.outcome.STAGES`, (E, 6) bool."""
     stage_steps: torch.Tensor
@@ -61,15 +62,15 @@ class Episodes:
     dish: torch.Tensor
     """Centre of the dish, (E, 2), base frame [m]."""
     peak_effort: torch.Tensor
-    """Greatest drive effort of each joint, read at the end of each control step, (E, 7) [N·m, N]."""
+    """Greatest drive effort of each joint, read at the end of each control step, (E, J) [N·m, N]."""
     peak_speed: torch.Tensor
-    """Greatest speed of each joint, read likewise, (E, 7) [rad/s, m/s]."""
+    """Greatest speed of each joint, read likewise, (E, J) [rad/s, m/s]."""
 
     @staticmethod
     def concatenate(parts: list[Episodes]) -> Episodes:
         """Return all episodes of several rounds in one."""
-        names = Episodes.__dataclass_fields__
-        return Episodes(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+        names = [name for name in Episodes.__dataclass_fields__ if name != "arm"]
+        return Episodes(parts[0].arm, **{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
 
 def envs_for(episodes: int, num_envs: int | None, kinds: int = 1) -> int:
@@ -132,8 +133,8 @@ def _round(
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
     running = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     running[counted] = True
-    peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
-    effort, speed = torch.zeros_like(peak_effort), torch.zeros_like(peak_speed)
+    arm = arms.of(env.unwrapped)
+    effort, speed, peak_effort, peak_speed = torch.zeros(4, env.num_envs, len(arm.joints), device=env.device)
     start = {"ball_start": state.now.ball_pos[:, :2].clone(), "dish": state.dish_pos[:, :2].clone()}
     if tracks is not None:
         tracks.begin(env.unwrapped)
@@ -157,7 +158,7 @@ def _round(
     kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius, **start)
     if tracks is not None:
         tracks.finish(kept["length"], counted)
-    return Episodes(**{name: value[counted].cpu() for name, value in kept.items()})
+    return Episodes(arm, **{name: value[counted].cpu() for name, value in kept.items()})
 
 
 def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> None:
@@ -168,7 +169,7 @@ def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> Non
 
 
 def _drive(env: RslRlVecEnvWrapper) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the size of each joint's drive effort and speed now, (N, 7) each.
+    """Return the size of each joint's drive effort and speed now, (N, J) each.
 
     The effort is the drive law of the asset, stiffness times error minus damping times speed, within the effort limit.
     """
@@ -213,7 +214,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
                 "speed_limit": joint.velocity_limit,
                 "units": ["N·m", "rad/s"] if joint.kind == "revolute" else ["N", "m/s"],
             }
-            for index, joint in enumerate(robot.JOINTS)
+            for index, joint in enumerate(episodes.arm.joints)
         },
     }
 
