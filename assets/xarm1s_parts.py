@@ -1,4 +1,4 @@
-"""Shapes of the xArm 1S links: a table of boxes and cylinders, sized after the CAD numbers in :mod:`alice.robot`.
+"""Shapes of the xArm 1S links: a table of boxes and cylinders, sized after the CAD numbers in :mod:`alice.arms.xarm1s`.
 
 Every part is drawn; only the parts marked ``collides`` touch the world, which keeps the contact search cheap. The
 base and the turret cannot reach anything that moves and the upper arm cannot reach the table (its axis stays 65 mm
@@ -7,9 +7,18 @@ above it), so none of these collides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from alice.arms.xarm1s import (
+    FINGER_LENGTH,
+    FINGER_THICKNESS,
+    FINGER_WIDTH,
+    FOREARM,
+    SHOULDER_OFFSET,
+    UPPER_ARM,
+    WRIST,
+    XARM1S,
+)
 
-from alice import robot
+from .body import Body, Inertia, Part, Vector
 
 # Linear RGB.
 GRAPHITE = (0.045, 0.05, 0.06)
@@ -19,32 +28,12 @@ ORANGE = (0.75, 0.19, 0.02)
 BRASS = (0.50, 0.33, 0.10)
 RUBBER = (0.10, 0.10, 0.11)
 
-
-@dataclass(frozen=True)
-class Part:
-    """One primitive of a link."""
-
-    link: str
-    name: str
-    size: tuple[float, float, float]
-    """Edge lengths of a box [m]; a cylinder has (diameter, diameter, height) along ``axis``."""
-    centre: tuple[float, float, float]
-    """Centre in the link frame [m]."""
-    colour: tuple[float, float, float]
-    axis: str = ""
-    """Empty for a box, ``X``, ``Y`` or ``Z`` for a cylinder."""
-    collides: bool = False
-    """Whether a box of this size collides; cylinders do not."""
-    friction: float = 0.5
-    """Static and dynamic friction of a collider (guess: plastic and metal on plastic)."""
-
-
 PAD_FRICTION = 1.0
 """Rubber pad on a ball (guess, the value of the feasibility spike)."""
 
 _FINGER_ROOT = 0.004
 """The finger plate starts this far above the finger root, clear of the palm [m]."""
-_FINGER_BODY = robot.FINGER_LENGTH - _FINGER_ROOT
+_FINGER_BODY = FINGER_LENGTH - _FINGER_ROOT
 
 
 def _arm_segment(link: str, length: float) -> tuple[Part, ...]:
@@ -62,14 +51,14 @@ def _arm_segment(link: str, length: float) -> tuple[Part, ...]:
 def _finger(side: str, sign: int) -> tuple[Part, ...]:
     """Return the plate that collides and the crank and pad that only show. ``sign`` is +1 on the left."""
     link = f"{side}_finger"
-    plate = (robot.FINGER_WIDTH, robot.FINGER_THICKNESS, _FINGER_BODY)
+    plate = (FINGER_WIDTH, FINGER_THICKNESS, _FINGER_BODY)
     return (
         Part(link, "plate", plate, (0.0, 0.0, _FINGER_ROOT + _FINGER_BODY / 2), BRASS, "", True, PAD_FRICTION),
         Part(
             link,
             "pad",
-            (robot.FINGER_WIDTH, 0.0008, 0.030),
-            (0.0, -sign * robot.FINGER_THICKNESS / 2, robot.FINGER_LENGTH - 0.016),
+            (FINGER_WIDTH, 0.0008, 0.030),
+            (0.0, -sign * FINGER_THICKNESS / 2, FINGER_LENGTH - 0.016),
             RUBBER,
         ),
         Part(link, "crank", (0.010, 0.004, 0.040), (0.0, sign * 0.004, -0.006), ALUMINIUM),
@@ -84,15 +73,15 @@ PARTS: tuple[Part, ...] = (
     Part("base", "bearing", (0.060, 0.060, 0.005), (0.0, 0.0, 0.0425), ORANGE, "Z"),
     # Turret: a fork that holds the shoulder servo.
     Part("turret", "disc", (0.056, 0.056, 0.004), (0.0, 0.0, 0.002), ALUMINIUM, "Z"),
-    Part("turret", "servo", (0.036, 0.046, 0.026), (robot.SHOULDER_OFFSET, 0.0, 0.017), SERVO_BLACK),
-    *_arm_segment("upper_arm", robot.UPPER_ARM),
-    *_arm_segment("forearm", robot.FOREARM),
-    Part("forearm", "cover", (0.024, 0.050, 0.070), (0.0, 0.0, robot.FOREARM / 2), GRAPHITE, collides=True),
+    Part("turret", "servo", (0.036, 0.046, 0.026), (SHOULDER_OFFSET, 0.0, 0.017), SERVO_BLACK),
+    *_arm_segment("upper_arm", UPPER_ARM),
+    *_arm_segment("forearm", FOREARM),
+    Part("forearm", "cover", (0.024, 0.050, 0.070), (0.0, 0.0, FOREARM / 2), GRAPHITE, collides=True),
     # Wrist: fork on the pitch axis, roll servo inside.
     Part("wrist", "plate_left", (0.024, 0.003, 0.042), (0.0, 0.0255, 0.012), ALUMINIUM),
     Part("wrist", "plate_right", (0.024, 0.003, 0.042), (0.0, -0.0255, 0.012), ALUMINIUM),
     Part("wrist", "servo", (0.026, 0.044, 0.038), (0.0, 0.0, 0.032), SERVO_BLACK, collides=True),
-    Part("wrist", "hub", (0.020, 0.020, 0.006), (0.0, 0.0, robot.WRIST - 0.003), ORANGE, "Z"),
+    Part("wrist", "hub", (0.020, 0.020, 0.006), (0.0, 0.0, WRIST - 0.003), ORANGE, "Z"),
     # Hand: gripper servo between two palm plates.
     Part("hand", "palm", (0.034, 0.062, 0.004), (0.0, 0.0, 0.004), ALUMINIUM),
     Part("hand", "servo", (0.030, 0.046, 0.028), (0.0, 0.0, 0.020), SERVO_BLACK, collides=True),
@@ -102,9 +91,9 @@ PARTS: tuple[Part, ...] = (
     *_finger("right", -1),
 )
 
-MASS_BOXES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+MASS_BOXES: dict[str, tuple[Vector, Vector]] = {
     "base": ((0.110, 0.090, 0.040), (-0.012, 0.0, 0.020)),
-    "turret": ((0.046, 0.050, 0.030), (robot.SHOULDER_OFFSET, 0.0, 0.015)),
+    "turret": ((0.046, 0.050, 0.030), (SHOULDER_OFFSET, 0.0, 0.015)),
     "upper_arm": ((0.030, 0.050, 0.090), (0.0, 0.0, 0.065)),
     "forearm": ((0.030, 0.050, 0.090), (0.0, 0.0, 0.065)),
     "wrist": ((0.028, 0.050, 0.055), (0.0, 0.0, 0.028)),
@@ -114,13 +103,13 @@ MASS_BOXES: dict[str, tuple[tuple[float, float, float], tuple[float, float, floa
 }
 """Solid box that stands for each link's mass: size and centre in the link frame [m] (guess, from the servo places)."""
 
-
-def box_inertia(mass: float, size: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the principal moments of inertia of a solid box [kg·m²].
-
-    Args:
-        mass: Mass [kg].
-        size: Edge lengths [m].
-    """
-    x, y, z = (edge * edge for edge in size)
-    return mass * (y + z) / 12, mass * (x + z) / 12, mass * (x + y) / 12
+XARM1S_BODY = Body(
+    arm=XARM1S,
+    parts=PARTS,
+    inertias={link: Inertia.of_box(XARM1S.link_masses[link], *box) for link, box in MASS_BOXES.items()},
+    looks={"finger": BRASS, "plate": ALUMINIUM, "bracket": GRAPHITE, "hub": ORANGE, "servo": SERVO_BLACK},
+    pad_friction=PAD_FRICTION,
+    # PhysX would take 32; with 4 the pads begin to sink into the ball.
+    position_iterations=6,
+)
+"""The arm's body."""

@@ -1,4 +1,4 @@
-"""Write the USD files of arm, dish and nest from the tables of numbers.
+"""Write the USD files of arms, dish and nest from the tables of numbers.
 
 ./isaaclab.sh -p scripts/build_assets.py
 ./isaaclab.sh -p scripts/build_assets.py --output elsewhere
@@ -11,7 +11,7 @@ from alice.cli import files, usage
 
 
 def main(argv: list[str]) -> int:
-    """Check the command line and write the three files."""
+    """Check the command line and write the files."""
     parser = usage.DoorParser(__doc__, prog="build_assets.py")
     parser.add_argument(
         "--output",
@@ -22,15 +22,13 @@ def main(argv: list[str]) -> int:
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
 
-    from alice.assets import objects_builder, xarm1s_builder  # load USD
+    from alice.assets import arm_builder, objects_builder  # load USD
+    from alice.assets.bodies import BODIES
 
-    builders = {
-        "xarm1s": xarm1s_builder.build,
-        "dish": objects_builder.build_dish,
-        "nest": objects_builder.build_nest,
-    }
-    for name, build in builders.items():
-        print(build(args.output / f"{name}.usda"))
+    for body in {body.arm.name: body for body in BODIES.values()}.values():
+        print(arm_builder.build(body, args.output / body.file.name))
+    print(objects_builder.build_dish(args.output / "dish.usda"))
+    print(objects_builder.build_nest(args.output / "nest.usda"))
     return 0
 
 

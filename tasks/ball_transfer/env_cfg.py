@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+
 from isaaclab.envs import ManagerBasedRLEnvCfg
 from isaaclab.managers import CurriculumTermCfg as CurrTerm
 from isaaclab.managers import EventTermCfg as EventTerm
@@ -13,8 +15,9 @@ from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
+from alice import arms
 from alice.arms import XARM1S
-from alice.assets import STARTS_FILE
+from alice.assets.arms import articulation
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 from alice.system import device
 from alice.transfer.curriculum import EARLY_WEIGHTS, MIXED_STARTS
@@ -22,14 +25,10 @@ from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
-from .randomization_cfg import HOBBY_SERVO, RAMPED, ROWS, RandomizationEventsCfg
+from .randomization_cfg import RandomizationEventsCfg, fit_randomization, ramped, servo_ranges
+from .randomization_table import COMMON_ROWS
 from .scene_cfg import BallTransferSceneCfg
-
-WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
-"""Rectangle of ball and dish centres, base frame ((x), (y)) [m]: 20 x 24 cm, all of it in reach of the tool."""
-MIN_SEPARATION = 0.08
-"""Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
-
+from .worlds import MIN_SEPARATION, WORLDS
 
 AUDIT_EPISODE_S = 8.0
 """Time for a transfer [s]."""
@@ -62,7 +61,7 @@ class HobbyServoActionsCfg:
     """Six numbers through servos that are late, coarse, loose and badly zeroed."""
 
     joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(
-        servo=HOBBY_SERVO, ideal_servo_share=IDEAL_SERVO_SHARE
+        servo=servo_ranges(XARM1S), ideal_servo_share=IDEAL_SERVO_SHARE
     )
 
 
@@ -142,8 +141,8 @@ class EventsCfg:
         mode="reset",
         params={
             "shares": dict(MIXED_STARTS),
-            "bank": str(STARTS_FILE),
-            "area": WORKSPACE,
+            "bank": MISSING,
+            "area": MISSING,
             "min_separation": MIN_SEPARATION,
             "home_noise": 0.05,
             "table_height": (0.0, 0.0),
@@ -156,7 +155,7 @@ class RandomizedEventsCfg(EventsCfg, RandomizationEventsCfg):
     """How an episode begins, in a world that is not quite known."""
 
     def __post_init__(self):
-        self.reset_transfer.params["table_height"] = ROWS["table_height"].span
+        self.reset_transfer.params["table_height"] = COMMON_ROWS["table_height"].span
 
 
 @configclass
@@ -223,7 +222,7 @@ class TerminationsCfg:
     time_out = DoneTerm(func="isaaclab.envs.mdp:time_out", time_out=True)
     success = DoneTerm(func=terminations.transfer_success)
     ball_lost = DoneTerm(
-        func=terminations.is_ball_lost, params={"min_radius": 0.05, "max_radius": 0.36, "min_height": 0.0}
+        func=terminations.is_ball_lost, params={"min_radius": MISSING, "max_radius": MISSING, "min_height": 0.0}
     )
 
 
@@ -231,7 +230,7 @@ class TerminationsCfg:
 class CurriculumCfg:
     """The stages of :mod:`alice.transfer.curriculum`, moved through by success; ``--phase NAME`` stays at one."""
 
-    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
+    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": MISSING})
 
 
 @configclass
@@ -245,6 +244,11 @@ class CurriculumPresetsCfg(PresetCfg):
 
     default: CurriculumCfg = CurriculumCfg()
     none: NoCurriculumCfg = NoCurriculumCfg()
+
+
+def alternatives(presets: PresetCfg) -> list:
+    """Return what a choice of presets chooses from."""
+    return [value for value in vars(presets).values() if value is not None]
 
 
 @configclass
@@ -287,7 +291,22 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         self.sim.dt = 1.0 / PHYSICS_RATE_HZ
         self.sim.render_interval = self.decimation
         self.sim.physics = PhysicsCfg()
+        self.fit_to_arm()
         self.sim.default_visualizer_cfg = VisualizerCfg(eye=(0.55, -0.45, 0.40), lookat=(0.12, 0.0, 0.08))
+
+    def fit_to_arm(self) -> None:
+        """Put the arm into the scene, and its workspace, starts, limits and uncertainties into the terms."""
+        arm, world = arms.named(self.arm), WORLDS[self.arm]
+        self.scene.robot = articulation(arm)
+        for chosen in alternatives(self.events):
+            chosen.reset_transfer.params.update(area=world.workspace, bank=str(world.starts))
+            if isinstance(chosen, RandomizationEventsCfg):
+                fit_randomization(chosen, arm)
+        for chosen in alternatives(self.actions):
+            if chosen.joints.servo is not None:
+                chosen.joints.servo = servo_ranges(arm)
+        self.curriculum.default.stage.params["ramped"] = ramped(arm)
+        self.terminations.ball_lost.params.update(min_radius=world.nearest, max_radius=world.furthest)
 
     def play_mode(self) -> None:
         """Start every episode from home, as the audit does, without a curriculum."""

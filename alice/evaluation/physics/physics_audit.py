@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from alice.assets import STARTS_FILE
 from alice.cli import files
 from alice.evaluation.physics.physics_bench import FAR_AWAY, GRAVITY, Bench
 from alice.mdp.events import part_bodies, place_transfer
@@ -224,7 +223,7 @@ def _speed_energy(bench: Bench) -> float:
 
 def _grip(bench: Bench, results: Results) -> None:
     """A held ball slips once its weight is more than the friction of two pads, 2 mu F; more would be glue."""
-    bank = StartBank.load(str(STARTS_FILE), str(bench.device))
+    bank = StartBank.load(bench.env.event_manager.get_term_cfg("reset_transfer").params["bank"], str(bench.device))
     fits = (bank.kind == START_KINDS.index("in_hand")) & ((bank.radius - BALL.radius).abs() < 1e-5)
     rows = fits.nonzero().squeeze(-1)[:1].repeat(bench.count)
     start = bank.take(rows)
