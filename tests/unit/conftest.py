@@ -13,14 +13,18 @@ from alice.transfer import timing
 
 
 def _offer(name: str) -> None:
-    """Let tests import a module that lies beside them: importlib mode keeps this folder off sys.path."""
+    """Let tests import a module that lies beside them: importlib mode keeps this folder off sys.path.
+
+    It runs when something of it is asked for, so that what it imports is loaded by those alone who need it.
+    """
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    spec.loader = importlib.util.LazyLoader(spec.loader)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
 
-_offer("door_walk")
-_offer("made_up")
+for name in ("door_walk", "export_jobs", "made_up"):
+    _offer(name)
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +186,7 @@ class FakeEnv:
         import torch
 
         self.num_envs = count
+        self.cfg = SimpleNamespace(arm=XARM1S.name)
         self.common_step_counter = 0
         self.episode_length_buf = torch.zeros(count, dtype=torch.long)
         self.scene = FakeScene()

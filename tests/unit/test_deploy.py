@@ -6,9 +6,9 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice.arms import XARM1S  # noqa: E402
 from made_up import contract_of, image, vector  # noqa: E402
 
+from alice.arms import XARM1S  # noqa: E402
 from alice.contract import VectorInput, terms_of  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.pictures import fit_picture  # noqa: E402

@@ -3,11 +3,9 @@
 No simulator is started: configurations are resolved and released weights are exported.
 """
 
-import argparse
 import copy
 import functools
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,29 +19,17 @@ pytest.importorskip("isaaclab")
 onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
-from made_up import CRANE, contract_of, image, vector  # noqa: E402
+from export_jobs import CAMERA, TASK, configurations, make_run, prepare  # noqa: E402
+from made_up import contract_of, image, vector  # noqa: E402
 
 from alice import contract as contracts  # noqa: E402
-from alice.arms import ARMS, XARM1S  # noqa: E402
-from alice.assets import POLICIES_DIR  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
 from alice.contract import VectorInput, action_of, spec_of, terms_of  # noqa: E402
 from alice.export import actor, configured, onnx_file, recordings, trained  # noqa: E402
-from alice.runs import (  # noqa: E402
-    launch,
-    overrides,
-    provenance,
-    training,
-)
+from alice.runs import training  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TASK, CAMERA = "Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"
-
-
-@functools.cache
-def _resolved(task: str, words: tuple[str, ...]):
-    launch.resolve_task(task)
-    return overrides.resolve_config(task, launch.DEFAULT_AGENT, list(words), play_mode=True)
 
 
 def resolved(*words: str, task: str = TASK, **changes: object):
@@ -54,7 +40,7 @@ def resolved(*words: str, task: str = TASK, **changes: object):
         task: Task id.
         changes: Values by dotted path without ``env.``, put into the finished configuration; fast.
     """
-    env_cfg = copy.deepcopy(_resolved(task, words)[0])
+    env_cfg = copy.deepcopy(configurations(task, words)[0])
     for path, value in changes.items():
         *parents, leaf = path.split(".")
         node = env_cfg
@@ -66,18 +52,10 @@ def resolved(*words: str, task: str = TASK, **changes: object):
 
 def job_of(checkpoint: Path, **changes: object) -> SimpleNamespace:
     """Return what :mod:`alice.export.trained` needs of a job."""
-    agent_cfg = copy.deepcopy(_resolved(TASK, ())[1])
+    agent_cfg = copy.deepcopy(configurations(TASK)[1])
     agent_cfg.obs_groups = changes.pop("obs_groups", agent_cfg.obs_groups)
     env_cfg = resolved(**changes)
     return SimpleNamespace(task=TASK, checkpoint=checkpoint, env_cfg=env_cfg, agent_cfg=agent_cfg)
-
-
-def prepare(*words: str, checkpoint: object = "released") -> launch.Job:
-    """Return the checked command line of an export."""
-    parser = argparse.ArgumentParser()
-    launch.add_flags(parser)
-    flags = ["--task", TASK, "--checkpoint", str(checkpoint), "--device", "cpu"]
-    return launch.prepare(parser.parse_args(flags), list(words), play_mode=True, needs_checkpoint=True)
 
 
 ##
@@ -225,16 +203,7 @@ def test_every_term_has_its_function():
 @pytest.fixture
 def run(tmp_path):
     """Return a maker of run folders: the released weights, trained with some overrides."""
-
-    def make(*words: str, **record: object) -> Path:
-        folder = tmp_path / "run"
-        (folder / "params").mkdir(parents=True)
-        shutil.copy(POLICIES_DIR / f"{TASK}.pt", folder / "model_1.pt")
-        content = {"task": TASK, "agent": launch.DEFAULT_AGENT, "overrides": list(words), **record}
-        provenance.write_json(folder / training.RECORD, content)
-        return folder
-
-    return make
+    return functools.partial(make_run, tmp_path)
 
 
 def test_an_export_with_other_numbers_than_the_training_is_refused():
