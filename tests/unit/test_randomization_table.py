@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice.arms import ARMS  # noqa: E402
-from alice.arms.quantities import QUANTITIES  # noqa: E402
-from alice.tasks.ball_transfer.randomization_table import ARM_ROWS, COMMON_ROWS, rows_of  # noqa: E402
+from alice.arms import ARMS
+from alice.arms.quantities import QUANTITIES
+from alice.tasks.ball_transfer.randomization_table import ARM_ROWS, COMMON_ROWS, rows_of
 
 PACKAGE = "alice.tasks.ball_transfer"
 READERS = ("randomization_cfg", "env_cfg", "camera_env_cfg")
