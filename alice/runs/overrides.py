@@ -38,7 +38,7 @@ REDIRECTED = {
     "agent.load_checkpoint": "--checkpoint",
     "env.arm": "--task: each task has its own arm",
 }
-"""Fields that a flag or the task sets, or that Isaac Lab overwrites or ignores, and the flag that does what is meant."""
+"""Fields that a flag or the task sets, or that Isaac Lab overwrites or ignores, and the flag that is meant."""
 
 EXAMPLES = {"bool": False, "int": 0, "float": 0.0, "str": ""}
 """A value of each type that an annotation such as ``float | None`` names."""
