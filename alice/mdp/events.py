@@ -110,8 +110,9 @@ def place_transfer(
     env.action_manager.get_term("joints").set_targets(env_ids, targets)
     for name, position in (("ball", ball), ("dish", dish), ("nest", nest)):
         _place(env, name, env_ids, position)
-    at_rest = torch.zeros(len(env_ids), 6, device=env.device)
-    env.scene["ball"].write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=env_ids)
+    body = env.scene["ball"]
+    at_rest = torch.zeros_like(body.data.root_com_vel_w.torch[env_ids])
+    body.write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=env_ids)
     transfer_state(env).begin_episode(env_ids, dish, is_home_start)
 
 
@@ -136,7 +137,8 @@ def part_bodies(env: ManagerBasedRLEnv) -> None:
     arm.write_joint_position_to_sim_index(position=home)
     arm.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(home))
     _place(env, "ball", everyone, torch.tensor((0.0, 0.3, 0.5), device=env.device).repeat(count, 1))
-    ball.write_root_velocity_to_sim_index(root_velocity=torch.zeros(count, 6, device=env.device), env_ids=everyone)
+    at_rest = torch.zeros_like(ball.data.root_com_vel_w.torch)
+    ball.write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=everyone)
     env.action_manager.get_term("joints").set_targets(everyone, home)
     env.action_manager.apply_action()
     for _ in range(PARTING_STEPS):

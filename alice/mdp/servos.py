@@ -80,7 +80,7 @@ class ServoModel:
             share: How much of each range is used, a number or (K, 1), in [0, 1]; 0 is an ideal servo.
         """
         for name in ("delay", "jitter"):
-            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets[:, :1])
+            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), self.delay[env_ids])
         for name in ("dead_band", "backlash", "offset", "read_noise"):
             getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets)
         self.gain[env_ids] = 1.0 + share * (_draw(self._ranges.gain, targets) - 1.0)

@@ -1,4 +1,4 @@
-"""The page about the robot: its table is that of the robot's facts, its programs run as printed."""
+"""The page about the robot: its tables are those of the arms, its programs run as printed."""
 
 import math
 import os
@@ -10,41 +10,57 @@ from pathlib import Path
 
 import pytest
 
-from alice.arms import XARM1S, xarm1s
+from alice.arms import ARMS, XARM1S, xarm1s
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
-    if re.match(r"\| \d \| \d: `", line)
-]
+EVERY_ARM = pytest.mark.parametrize("arm", ARMS.values(), ids=lambda arm: arm.name)
 
 
-def test_the_table_is_that_of_the_joints():
-    assert len(ROWS) == len(XARM1S.joints)
-    for column, (joint, row) in enumerate(zip(XARM1S.joints, ROWS, strict=True)):
-        unit = "rad" if joint.kind == "revolute" else "m"
-        lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {unit}", row[3]).groups()
+def _section(arm) -> str:
+    """Return what the page says of an arm's servos."""
+    (section,) = re.findall(rf"^### Servos of the {re.escape(arm.title)}$(.*?)^###? ", PAGE, re.DOTALL | re.MULTILINE)
+    return section
+
+
+def _rows(arm) -> list[list[str]]:
+    """Return the cells of an arm's table."""
+    lines = [line for line in _section(arm).splitlines() if re.match(r"\| \d \| \d: `", line)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@EVERY_ARM
+def test_the_table_is_that_of_the_joints(arm):
+    rows = _rows(arm)
+    assert len(rows) == len(arm.joints)
+    for column, (joint, row) in enumerate(zip(arm.joints, rows, strict=True)):
+        lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {joint.unit}", row[3]).groups()
         assert (row[0], row[1]) == (str(joint.servo_id), f"{column}: `{joint.name}`")
         assert (float(lower), float(upper)) == pytest.approx((joint.lower, joint.upper), abs=1e-4)
 
 
-def test_its_counts_are_those_of_the_constants():
-    per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
-    assert f"`counts = {xarm1s.CENTRE_COUNTS} + sign · {xarm1s.COUNTS_PER_RADIAN:.2f} · rad`" in PAGE
-    assert f"`counts = {xarm1s.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in PAGE
-    for joint, row in zip(XARM1S.joints, ROWS, strict=True):
+@EVERY_ARM
+def test_its_counts_are_those_of_the_servos(arm):
+    for joint, row in zip(arm.joints, _rows(arm), strict=True):
         if joint.kind == "revolute":
-            ends = [xarm1s.CENTRE_COUNTS + xarm1s.COUNTS_PER_RADIAN * end for end in (joint.lower, joint.upper)]
-        else:
+            servo = joint.servo
+            ends = [servo.centre_counts + servo.counts_per_radian * end for end in (joint.lower, joint.upper)]
+            assert row[4] == " to ".join(str(round(end)) for end in ends)
+            assert f"`counts = {servo.centre_counts} + sign · {servo.counts_per_radian:.2f} · rad`" in _section(arm)
+
+
+def test_the_counts_of_the_gripper_of_the_xarm():
+    per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
+    assert f"`counts = {xarm1s.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in _section(XARM1S)
+    for joint, row in zip(XARM1S.joints, _rows(XARM1S), strict=True):
+        if joint.kind == "prismatic":
             ends = [xarm1s.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
-        assert row[4] == " to ".join(str(round(end)) for end in ends)
+            assert row[4] == " to ".join(str(round(end)) for end in ends)
 
 
 def test_a_sign_that_no_source_gives_is_to_be_checked():
-    for joint, row in zip(XARM1S.joints, ROWS, strict=True):
+    for joint, row in zip(XARM1S.joints, _rows(XARM1S), strict=True):
         assert ("check on your arm" in row[5]) == (joint.kind == "revolute")
 
 
