@@ -85,7 +85,7 @@ def _others(folder: Path) -> list[str]:
 
 
 def decide(content: Content, asked: Asked, name: str) -> tuple[Step, int | None]:
-    """Return what a start does, and where its run will end, counted in iterations from 0.
+    """Return what a start does, and how many iterations its run has in the end.
 
     Args:
         content: What the folder holds.
@@ -93,7 +93,7 @@ def decide(content: Content, asked: Asked, name: str) -> tuple[Step, int | None]
         name: What the user calls the folder.
 
     Returns:
-        The step and the number of iterations of the whole run; None where the command line alone says it.
+        The step, and the iterations counted from 0; None where the command line alone says it.
 
     Raises:
         UsageError: If the folder holds something else, or a run of other words.
@@ -111,7 +111,7 @@ def decide(content: Content, asked: Asked, name: str) -> tuple[Step, int | None]
         )
     refuse_differences(record["words"], asked.words, {flag: record.get(key) for flag, key in NAMED.items()}, name)
     total = _total(record, content.done, asked)
-    return (Step.GO_ON if total > content.done else Step.FINISHED), total
+    return (Step.GO_ON, total) if total > content.done else (Step.FINISHED, content.done)
 
 
 def refuse_differences(begun: dict[str, str], now: dict[str, str], implied: dict[str, Any], name: str) -> None:

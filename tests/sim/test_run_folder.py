@@ -68,7 +68,7 @@ def files(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
 
 
-def labels(run: Path, tag: str = "Loss/value") -> list[int]:
+def labels(run: Path, tag: str = "Perf/total_fps") -> list[int]:
     """Return the iterations that TensorBoard's files hold under a tag, one entry for each time."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -96,6 +96,12 @@ def wait_for(done, process: subprocess.Popen | None, seconds: float = 240) -> No
         assert process is None or process.poll() is None, "it ended before it was killed"
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def as_from_a_terminal() -> None:
+    """Undo what ``nohup`` and ``&`` do to signals; children inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def record(run: Path) -> dict:
@@ -130,13 +136,8 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_every_signal_that_saves_does_so_with_a_folder(number, tmp_path):
     line = command("--task", TASK, *SMALL, "--max_iterations", "4000", "--run", "run")
-    reset = (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)
     process = subprocess.Popen(
-        line,
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        env=environment(),
-        preexec_fn=lambda: [signal.signal(*pair) for pair in reset],
+        line, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environment(), preexec_fn=as_from_a_terminal
     )
     wait_for(lambda: (tmp_path / "run" / "model_2.pt").exists(), process)
     process.send_signal(number)
@@ -246,6 +247,19 @@ def test_a_mistake_is_one_line_and_leaves_nothing(name, tmp_path):
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
+def test_a_place_that_renames_nothing_is_refused_before_anything_is_trained(tmp_path):
+    """As a bucket may be that is mounted as a folder."""
+    driver = tmp_path / "no_rename.py"
+    driver.write_text(KILLER.replace("os.kill(os.getpid(), signal.SIGKILL)", "raise OSError(38, 'not implemented')"))
+    driver.write_text(driver.read_text().replace('f"model_{sys.argv[1]}.pt"', "sys.argv[1]"))
+    line = [sys.executable, str(driver), "alice.json", *command("--task", TASK, *SMALL, "--run", "bucket")[1:]]
+    text = start(line, tmp_path, code=2)
+    assert "alice.json' cannot be written (not implemented)" in text
+    assert not numbers(tmp_path / "bucket")
+    start(command("--task", TASK, *SMALL, "--max_iterations", "1", "--run", "bucket"), tmp_path)
+
+
 ##
 # The chain
 ##
@@ -284,7 +298,7 @@ def test_a_chain_killed_in_each_stage_goes_on_there(tmp_path):
     before = {path: time for path, time in files(place).items() if "selection" not in path and "chain.json" not in path}
     text = start(line, tmp_path)
     assert "distillation: finished" in text and "finetune: finished" in text
-    last = text.splitlines()[-1]
+    (last,) = (line for line in text.splitlines() if "the better one" in line)
     assert last.startswith("alice: distillation ") and "% of 4 starts; the better one: chain/" in last
     after = files(place)
     assert {path: after[path] for path in before} == before, "finished stages are not done twice"
@@ -302,7 +316,7 @@ def test_a_chain_killed_in_each_stage_goes_on_there(tmp_path):
 def test_the_stage_of_a_chain_saves_when_the_process_of_the_chain_is_asked_or_killed(number, tmp_path):
     place = tmp_path / "chain" / "distillation"
     words = [word if word != "3" else "3000" for word in CAMERA]
-    process = subprocess.Popen(command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL, preexec_fn=as_from_a_terminal)
     wait_for(lambda: (place / "model_1.pt").exists(), process)
     process.send_signal(number)
     assert process.wait(timeout=60) == (-number if number == signal.SIGKILL else 128 + number)

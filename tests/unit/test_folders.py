@@ -115,7 +115,7 @@ DECISIONS = {
     "half done": (Content(run_of(), 4), {}, (Step.GO_ON, 10)),
     "half done, same number": (Content(run_of(), 4), {"iterations": 10}, (Step.GO_ON, 10)),
     "done": (Content(run_of(), 10), {}, (Step.FINISHED, 10)),
-    "done, less asked for": (Content(run_of(), 10), {"iterations": 6}, (Step.FINISHED, 6)),
+    "done, less asked for": (Content(run_of(), 10), {"iterations": 6}, (Step.FINISHED, 10)),
     "done, more asked for": (Content(run_of(), 10), {"iterations": 15}, (Step.GO_ON, 15)),
     "done, and more": (Content(run_of(), 10), {"more": 5}, (Step.GO_ON, 15)),
     "killed in the five more": (Content(run_of(15, more_iterations=5), 12), {"more": 5}, (Step.GO_ON, 15)),
@@ -157,6 +157,18 @@ def test_a_command_that_goes_on_leaves_its_words_to_the_record():
     assert folders.as_begun(args, given, ["--logger", "wandb", "--verbose"], 10) == (given[1:], ["--verbose"])
     left = (args.seed, args.num_envs, args.phase, args.checkpoint, args.domain_rand, args.more_iterations)
     assert left == (None, None, None, None, False, None) and args.max_iterations == 10
+
+
+def test_another_machine_or_program_is_told():
+    from alice.runs import resume
+
+    now = {"device": "cpu", "version": "0.1.0", "git_commit": "a" * 40}
+    assert resume.changes(now, now) == []
+    begun = {**now, "device": "cuda:0"}
+    assert resume.changes(begun, now) == ["device cpu, before cuda:0"]
+    assert resume.changes({**begun, "resumed": [now]}, now) == [], "it was told when it changed"
+    told = resume.changes({**now, "git_commit": None}, now)
+    assert told == [f"commit {'a' * 12}, before unknown"]
 
 
 ##
