@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alice.arms import XARM1S, Arm
+from alice.arms import SO101, XARM1S, Arm
 from alice.assets.bodies import body_of
 from alice.transfer.objects import BALL, DISH, TABLE
 
@@ -115,6 +115,25 @@ ARM_ROWS: dict[str, dict[str, Row]] = {
         "servo_read_noise": Row(
             0.005, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
         ),
+    },
+    SO101.name: {
+        "finger_friction": Row(
+            0.45, 0.8, body_of(SO101).pad_friction, "", "guess: bare PLA to pads of TPU; published 0.5 to 1", when="start"
+        ),
+        "joint_friction": Row(0.5, 1.5, 1.0, "of nominal", "spread of two identified arms"),
+        "joint_armature": Row(0.7, 1.5, 1.0, "of nominal", "spread of four identifications"),
+        "drive_stiffness": Row(0.6, 1.4, 1.0, "of nominal", "spread of two identified arms"),
+        "drive_damping": Row(0.7, 1.4, 1.0, "of nominal", "guess"),
+        "torque_cap": Row(0.7, 1.05, 1.0, "of nominal", "supply 7.4 to 5 V of the parts list"),
+        "link_mass": Row(0.9, 1.2, 1.0, "of nominal", "CAD, not weighed; users say 0.8 kg"),
+        # The lag of an identified arm is in its damping already: what comes on top is the way over the bus.
+        "servo_delay": Row(0.0, 0.020, 0.0, "s", "guess: one loop of LeRobot's at 50 Hz; the bus itself takes 1 ms"),
+        "servo_jitter": Row(0.005, 0.005, 0.0, "s", "guess: USB; a standard deviation", when="step"),
+        "servo_dead_band": Row(0.0, 0.010, 0.0, "rad", "friction over stiffness at LeRobot's gain of 16"),
+        "servo_backlash": Row(0.009, 0.030, 0.0, "rad", "measured 0.9 to 1 degree, users 2"),
+        "servo_offset": Row(-0.03, 0.03, 0.0, "rad", "after calibration; LeRobot's own leaves up to 0.18 rad"),
+        "servo_gain": Row(0.998, 1.002, 1.0, "of nominal", "magnetic encoder of 4,096 counts on the output"),
+        "servo_read_noise": Row(0.0015, 0.0015, 0.0, "rad", "one count; a standard deviation", when="step"),
     },
 }
 """What is uncertain about each arm, by its name. Every arm has the same rows."""

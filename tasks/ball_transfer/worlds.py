@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from alice.arms import XARM1S
+from alice.arms import SO101, XARM1S
 from alice.assets import DATA_DIR
 
 MIN_SEPARATION = 0.08
@@ -29,6 +29,9 @@ class World:
 WORLDS: dict[str, World] = {
     XARM1S.name: World(
         workspace=((0.09, 0.29), (-0.12, 0.12)), nearest=0.05, furthest=0.36, starts=DATA_DIR / "xarm1s_starts.pt"
+    ),
+    SO101.name: World(
+        workspace=((0.14, 0.34), (-0.12, 0.12)), nearest=0.09, furthest=0.41, starts=DATA_DIR / "so101_starts.pt"
     ),
 }
 """Every arm's world by the arm's name."""
