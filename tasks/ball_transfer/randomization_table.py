@@ -118,7 +118,12 @@ ARM_ROWS: dict[str, dict[str, Row]] = {
     },
     SO101.name: {
         "finger_friction": Row(
-            0.45, 0.8, body_of(SO101).pad_friction, "", "guess: bare PLA to pads of TPU; published 0.5 to 1", when="start"
+            0.45,
+            0.8,
+            body_of(SO101).pad_friction,
+            "",
+            "guess: bare PLA to pads of TPU; published 0.5 to 1",
+            when="start",
         ),
         "joint_friction": Row(0.5, 1.5, 1.0, "of nominal", "spread of two identified arms"),
         "joint_armature": Row(0.7, 1.5, 1.0, "of nominal", "spread of four identifications"),

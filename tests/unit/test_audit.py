@@ -120,7 +120,9 @@ class FakeEnv:
         self.resets = 0
         self.drawn = torch.zeros(count, 3)
         balls = {"assets_cfg": [None] * kinds} if kinds > 1 else {}
-        self.cfg = SimpleNamespace(scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls))))
+        self.cfg = SimpleNamespace(
+            arm=XARM1S.name, scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls)))
+        )
         self.event_manager, self.observation_manager, self.sim = (
             FakeEvents(self),
             FakeObservations(count),
