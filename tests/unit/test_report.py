@@ -135,6 +135,10 @@ def _audited(count: int, passed: int, arm: Arm = XARM1S):
         dish=place.flip(0),
         peak_effort=torch.rand(count, len(arm.joints), generator=draw),
         peak_speed=torch.rand(count, len(arm.joints), generator=draw),
+        mean_speed=torch.rand(count, len(arm.joints), generator=draw),
+        room=torch.rand(count, len(arm.joints), generator=draw),
+        work=torch.rand(count, generator=draw),
+        jerk=torch.rand(count, generator=draw),
     )
 
 
