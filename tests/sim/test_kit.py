@@ -59,7 +59,9 @@ def ended(process: subprocess.Popen) -> tuple[int, str, str]:
 
 ENDS = """
 import os, sys
-from alice import kit, launch, overrides, training, usage
+from alice.cli import usage
+from alice.runs import launch, overrides, training
+from alice.system import kit
 
 launch.resolve_task("Alice-Ball-Transfer")
 cfg, _ = overrides.resolve_config("Alice-Ball-Transfer", launch.DEFAULT_AGENT, ["physics=isaacsim_physx"])

@@ -121,7 +121,7 @@ class FakeEnv:
         self.drawn = torch.zeros(count, 3)
         balls = {"assets_cfg": [None] * kinds} if kinds > 1 else {}
         self.cfg = SimpleNamespace(
-            arm="xarm1s", scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls)))
+            arm=XARM1S.name, scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls)))
         )
         self.event_manager, self.observation_manager, self.sim = (
             FakeEvents(self),

@@ -66,9 +66,10 @@ def _write_bank(path):
 
 def _write_asset(path):
     pytest.importorskip("pxr")
-    from alice.assets import xarm1s_builder
+    from alice.assets import arm_builder
+    from alice.assets.bodies import BODIES
 
-    xarm1s_builder.build(path)
+    arm_builder.build(BODIES["xarm1s"], path)
 
 
 def _write_picture(path):
@@ -106,7 +107,7 @@ def test_a_long_film_needs_no_more_memory_than_a_short_one():
 import resource, sys
 from pathlib import Path
 import numpy as np
-from alice.evaluation import encoder
+from alice.evaluation.pictures import encoder
 
 picture = np.zeros((480, 640, 3), np.uint8)
 with encoder.opened(Path(sys.argv[1]), 20) as write:
@@ -330,7 +331,7 @@ def test_a_recording_that_is_none_is_refused(name, tmp_path):
 
 SCRIPT = """
 import errno, sys
-from alice import usage
+from alice.cli import usage
 
 def main(argv):
     {body}
@@ -369,7 +370,7 @@ def test_a_working_directory_that_is_gone_is_told_in_one_line(tmp_path):
     gone.mkdir()
     code = """
 import os, sys
-from alice import files, usage
+from alice.cli import files, usage
 
 os.rmdir(os.getcwd())
 sys.argv = ["x", "--output", "new"]

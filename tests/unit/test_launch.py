@@ -350,7 +350,7 @@ def test_stepping_takes_one_thread_and_learning_takes_more(monkeypatch):
 def test_memory_of_freed_tensors_is_used_again():
     code = """
 import resource, sys, torch
-from alice import launch
+from alice.runs import launch
 assert sys.argv[1] == "stock" or launch.keep_freed_memory()
 for _ in range(20):
     torch.ones(10_000_000)
