@@ -58,6 +58,7 @@ TERMS: dict[str, Term] = {
         Term("dish_place", 2, "m", "x and y of the dish's centre, base frame"),
         Term("gripper_gap", 1, "m", "distance between the pads, from the reported joints"),
         Term("pinch_flag", 1, "0 or 1", "whether the ball is pinched: near, fingers a diameter apart, told to close"),
+        Term("dish_flag", 1, "0 or 1", "whether the ball is in the dish or over it: inside the rim, up to 8 cm high"),
         Term("joint_targets", 7, "rad, m", "joint targets that the servos are driving to"),
         Term("last_action", 6, "-1 to 1", "last action after the cut; zeros at the start of an episode"),
     )

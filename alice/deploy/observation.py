@@ -158,6 +158,9 @@ class Controller:
         found = {"ball_pos": ball_pos, "tool_to_ball": ball_pos - tool_pos}
         if dish_pos is not None:
             found["ball_to_dish"] = dish_pos - ball_pos
+        if dish_pos is not None and radius is not None:
+            apart = np.linalg.norm((dish_pos - ball_pos)[:, :2], axis=-1)
+            found["dish_flag"] = outcome.is_over_dish(apart, ball_pos[:, 2] - radius - dish_pos[:, 2])[:, None]
         if radius is not None:
             distance = np.linalg.norm(found["tool_to_ball"], axis=-1)
             found["pinch_flag"] = self._is_pinched(distance, gap, radius)[:, None]
