@@ -118,6 +118,7 @@ SO101_BODY = Body(
     },
     looks={"print": ORANGE, "jaw": WHITE, "servo": SERVO_BLACK},
     pad_friction=PAD_FRICTION,
-    position_iterations=32,
+    # With 8 the jaw sinks 1 mm into a ball of 20 mm radius, with 6 it loses one of 30 g: docs/so101.md.
+    position_iterations=10,
 )
 """The arm's body."""

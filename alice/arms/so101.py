@@ -55,9 +55,9 @@ SWEEP_MIDDLE = {"shoulder_pan": 0.071, "shoulder_lift": -0.030, "elbow_flex": -0
 A fit on one real arm found 0.023, -0.177 and 0.025 for lift, elbow and wrist (NVIDIA/so101-typing-task). Which way the
 offset counts is inferred. Measure yours."""
 
-MARGIN = 0.40
-"""How far outside of its limits an arm joint may be reported [rad]: hard stops lie up to 0.23 rad beyond (DRK), zeros
-were seen 0.18 rad off."""
+MARGIN = 0.41
+"""How far outside of its limits a joint may be reported [rad]: hard stops lie up to 0.23 rad beyond (DRK), zeros were
+seen 0.18 rad off. For the roll that is all of its turn."""
 
 ##
 # Geometry [m] (TRS = menagerie)
@@ -87,15 +87,17 @@ JAW_OPEN = 0.50
 # Joints
 ##
 
-GRIPPER_EFFORT = 0.95
-"""Largest torque of the jaw [N·m]: 7 N at the tool point. LeRobot lets it have half of its stall torque."""
 BACK_EMF = STS3215_7V4.stall_torque / STS3215_7V4.no_load_speed
 """Torque that a servo loses per speed [N·m·s/rad], 0.38."""
+JAW_SOFTNESS = 0.01
+"""Share of stiffness, damping and armature of the identified drive that the simulated jaw has (guess). It moves as that
+drive does and squeezes a ball with 1.5 to 3 N instead of the 6 to 13 N of LeRobot's caps. At the tool point the
+identified armature weighs 9 kg, which PhysX cannot press on a ball of 10 g: docs/so101.md has what was tried."""
+JAW_EFFORT = 0.5
+"""Share of the stall torque that LeRobot lets the jaw have; the soft drive never needs it."""
 
 
-def _joint(
-    name, parent, child, axis, offset, limits, drive, servo_id, margin=MARGIN, effort=STS3215_7V4.stall_torque
-) -> Joint:
+def _joint(name, parent, child, axis, offset, limits, drive, servo_id) -> Joint:
     """Return a joint with a drive of NV-B: stiffness, damping, armature, Coulomb friction, viscous friction.
 
     NV-B tells the two dampings apart by a fit in which the drive never saturated, where only their sum counts. A drive
@@ -112,16 +114,29 @@ def _joint(
         offset=offset,
         lower=limits[0],
         upper=limits[1],
-        effort_limit=effort,
+        effort_limit=STS3215_7V4.stall_torque,
         velocity_limit=STS3215_7V4.no_load_speed,
         stiffness=stiffness,
         damping=damping + max(0.0, viscous - BACK_EMF),
         armature=armature,
         servo=STS3215_7V4,
         servo_id=servo_id,
-        reading_margin=margin,
+        reading_margin=MARGIN,
         friction=friction,
         viscous_friction=min(viscous, BACK_EMF),
+    )
+
+
+def _jaw(joint: Joint) -> Joint:
+    """Return the jaw's joint, softened; what friction a soft drive could not overcome goes with it."""
+    return replace(
+        joint,
+        effort_limit=JAW_EFFORT * joint.servo.stall_torque,
+        stiffness=JAW_SOFTNESS * joint.stiffness,
+        damping=JAW_SOFTNESS * (joint.damping + joint.viscous_friction),
+        armature=JAW_SOFTNESS * joint.armature,
+        friction=0.0,
+        viscous_friction=0.0,
     )
 
 
@@ -180,18 +195,18 @@ _JOINTS: tuple[Joint, ...] = (
         _within(2.74),
         (47.14, 1.790, 0.0514, 0.283, 0.450),
         5,
-        margin=0.45,  # it may stand anywhere in its turn
     ),
-    _joint(
-        "gripper",
-        "hand",
-        "jaw",
-        "-Y",
-        PIVOT,
-        (JAW_CLOSED, 1.745),
-        (50.83, 2.345, 0.0434, 0.312, 1.139),
-        6,
-        effort=GRIPPER_EFFORT,
+    _jaw(
+        _joint(
+            "gripper",
+            "hand",
+            "jaw",
+            "-Y",
+            PIVOT,
+            (JAW_CLOSED, 1.745),
+            (50.83, 2.345, 0.0434, 0.312, 1.139),
+            6,
+        )
     ),
 )
 
@@ -211,9 +226,9 @@ SO101 = Arm(
     tool_in_hand=(ROLL_TO_TOOL, 0.0, 0.0),
     tool_to_tip=TOOL_TO_TIP,
     opens_along="Z",
-    # Open gripper over the middle of the workspace, 240 mm from the pan axis and 132 mm up. With the hand straight down the
-    # tool cannot rise above 92 mm: it leans by 25 degrees. It opens to the right; with the roll the other way round the
-    # camera would be between hand and base.
+    # Open gripper over the middle of the workspace, 240 mm from the pan axis and 132 mm up. With the hand straight down
+    # the tool cannot rise above 92 mm: it leans by 25 degrees. It opens to the right; with the roll the other way round
+    # the camera would be between hand and base.
     home=(0.0, -0.1221, -0.1561, 1.4127, -math.pi / 2, 0.40),
     # Under half of the no-load speed, so that the servo can follow.
     speed_cap=2.0,
@@ -229,9 +244,9 @@ SO101 = Arm(
         "hand": 0.087,
         "jaw": 0.012,
     },
-    # The usual mount, on the side of the hand, where a calibrated one was found (squint: 35 degrees, field of view 71; NVIDIA's
-    # workshop has 45 and 76, Menagerie 33 and 77). Computed: from home it sees 99.8 % of the places of the ball, and with the
-    # roll the other way round 40 % of them.
+    # The usual mount, on the side of the hand, where a calibrated one was found (squint: 35 degrees, field of view 71;
+    # NVIDIA's workshop has 45 and 76, Menagerie 33 and 77). Computed: from home it sees 99.8 % of the places of the
+    # ball, with the roll the other way round 37 %.
     camera=Camera(
         link="hand",
         position=(0.059, 0.050, -0.005),
@@ -252,8 +267,8 @@ SO101 = Arm(
 
 
 def _with_servo(joint: Joint, servo: Servo) -> Joint:
-    """Return a joint with another servo; only the gripper keeps its effort, which is capped by choice."""
-    effort = min(joint.effort_limit, GRIPPER_EFFORT) if joint.name == "gripper" else servo.stall_torque
+    """Return a joint with another servo: the same share of its torque, and its speed."""
+    effort = joint.effort_limit / joint.servo.stall_torque * servo.stall_torque
     return replace(joint, servo=servo, effort_limit=effort, velocity_limit=servo.no_load_speed)
 
 
