@@ -5,9 +5,10 @@ from __future__ import annotations
 from . import kinematics
 from .arm import Arm, Camera, Chain, Joint, Mirror, Servo
 from .gripper import CoupledFingers, SingleJaw
+from .so101 import SO101, SO101_12V
 from .xarm1s import XARM1S
 
-ARMS: dict[str, Arm] = {arm.name: arm for arm in (XARM1S,)}
+ARMS: dict[str, Arm] = {arm.name: arm for arm in (XARM1S, SO101, SO101_12V)}
 """Every arm by its name."""
 
 
