@@ -8,9 +8,6 @@ from pathlib import Path
 DATA_DIR = Path(__file__).parent / "data"
 """Folder of the USD files."""
 
-STARTS_FILE = DATA_DIR / "starts.pt"
-"""Bank of start states (:class:`alice.transfer.start_bank.StartBank`)."""
-
 POLICIES_DIR = Path(__file__).parent / "policies"
 """Folder of the released policies and their provenance."""
 

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 
-from alice import robot
 from alice.cli import files, usage
 from alice.contract import ImageInput
 from alice.deploy import policy as policies
@@ -51,8 +50,8 @@ def measure(policy, calls: int) -> dict[str, np.ndarray]:
     """
     controller = Controller(policy.contract)
     generator = np.random.default_rng(0)
-    lower, upper = ([getattr(joint, end) for joint in robot.JOINTS] for end in ("lower", "upper"))
-    readings = generator.uniform(lower, upper, (calls, 1, len(robot.JOINTS))).astype(np.float32)
+    arm = policy.contract.arm
+    readings = generator.uniform(arm.joint_lower, arm.joint_upper, (calls, 1, len(arm.home))).astype(np.float32)
     ball, dish, radius = np.array([[0.2, 0.0, 0.015]]), np.array([[0.2, 0.1, 0.0]]), np.array([0.015])
     sizes = [(item.height, item.width) for item in policy.contract.inputs if isinstance(item, ImageInput)]
     pictures = generator.integers(0, 256, (16, 1, *sizes[0], 3), np.uint8) if sizes else [None]

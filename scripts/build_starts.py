@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from alice.assets import STARTS_FILE
+from pathlib import Path
+
 from alice.cli import files, terminal, usage
 from alice.runs import launch
 
@@ -15,13 +16,13 @@ def main(argv: list[str]) -> int:
     parser = usage.DoorParser(__doc__, "env.events.reset_transfer.params.min_separation=0.1", prog="build_starts.py")
     launch.add_flags(parser, "task", "num_envs", "seed", "device", "verbose")
     parser.add_argument("--per_kind", type=usage.positive, default=512, help="states of each kind and ball size")
-    parser.add_argument(
-        "--output", type=files.Target((".pt",)), default=str(STARTS_FILE), help="file to write; default: the one in use"
-    )
+    parser.add_argument("--output", type=files.Target((".pt",)), help="file to write; default: that of the task")
     args, words = usage.parse(parser, argv)
     args.task = args.task or "Alice-Ball-Transfer"
     args.num_envs = args.num_envs or 1008
     job = launch.prepare(args, ["env.scene.ball=domain_rand", *words], play_mode=True)
+
+    path = args.output or Path(job.env_cfg.events.reset_transfer.params["bank"])
 
     from alice.evaluation.audit import policy
     from alice.evaluation.physics import start_states
@@ -30,8 +31,8 @@ def main(argv: list[str]) -> int:
     start_states.make_endless(job.env_cfg)
     with policy.open_environment(job) as env, terminal.bar(unit="state") as bar:
         bank = start_states.build(env.unwrapped, args.per_kind, bar)
-    bank.save(args.output)
-    print(f"{len(bank.kind)} states written to {args.output}")
+    bank.save(path)
+    print(f"{len(bank.kind)} states written to {path}")
     return 0
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import kinematics
-from .arm import Arm, Camera, Chain, Joint, Mirror, Servo
+from .arm import AXES, Arm, Camera, Chain, Joint, Mirror, Servo
 from .gripper import CoupledFingers, SingleJaw
 from .so101 import SO101, SO101_12V
 from .xarm1s import XARM1S
 
 ARMS: dict[str, Arm] = {arm.name: arm for arm in (XARM1S, SO101, SO101_12V)}
 """Every arm by its name."""
+
+
+def of(env: Any) -> Arm:
+    """Return the arm of an environment: the one that its configuration names."""
+    return named(env.cfg.arm)
 
 
 def named(name: str) -> Arm:

@@ -1,8 +1,8 @@
 """An arm as a value: joints with their servos, gripper, tool point, limits of what is commanded, camera mount.
 
 Facts of single arms are in modules beside this one, and nothing else of alice knows any of them by heart: whoever needs
-an arm is given one. Units are SI unless a name ends in ``_deg``, ``_ms`` or ``_counts``. The base frame sits on the table
-under the yaw axis: x forward, y left, z up. Standard library only: it also runs on the robot.
+an arm is given one. Units are SI unless a name ends in ``_deg``, ``_ms`` or ``_counts``. The base frame sits on the
+table under the yaw axis: x forward, y left, z up. Standard library only: it also runs on the robot.
 """
 
 from __future__ import annotations
@@ -195,6 +195,18 @@ class Arm:
     def gripper_joints(self) -> tuple[Joint, ...]:
         """The joints of the gripper."""
         return self.joints[self.gripper_columns]
+
+    @property
+    def pitch_joints(self) -> tuple[Joint, ...]:
+        """The three parallel joints that lift the hand."""
+        return self.joints[1:4]
+
+    @cached_property
+    def upright(self) -> tuple[float, ...]:
+        """Arm joints with all links straight up, as near to it as the limits allow [rad]."""
+        first, second, third = self.chain.pitches
+        wanted = (0.0, -first, first - second, second - third, 0.0)
+        return tuple(min(max(q, j.lower), j.upper) for q, j in zip(wanted, self.arm_joints, strict=True))
 
     @property
     def roll_column(self) -> int:

@@ -79,7 +79,7 @@ class SingleJaw:
     fixed_face: float
     """Face of the fixed jaw: up [m]."""
     moving_face: float
-    """Distance of the moving jaw's face from the line through the axis along the jaw: up where the angle is zero [m]."""
+    """Face of the moving jaw: up from the line through the axis along the jaw, where the angle is zero [m]."""
     speed_cap: float
     """Largest commanded speed of the jaw [rad/s]."""
     squeeze: float
@@ -99,8 +99,8 @@ class SingleJaw:
 
     def gap(self, positions: Any) -> Any:
         """Return the gap of joint positions, (..., 1) [rad] to (...) [m]; negative where the faces would overlap."""
-        # A ball of radius r leans on the fixed face straight beside the tool point, at (0, fixed_face + r). Its distance
-        # from the moving face is r as well; this is linear in r.
+        # A ball of radius r leans on the fixed face straight beside the tool point, at (0, fixed_face + r). Its
+        # distance from the moving face is r as well; this is linear in r.
         xp, angle = namespace(positions), positions[..., 0]
         sin, cos = xp.sin(angle), xp.cos(angle)
         forward, up = -self.pivot[0], self.fixed_face - self.pivot[1]

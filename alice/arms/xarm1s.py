@@ -192,9 +192,9 @@ XARM1S = Arm(
         "left_finger": 0.015,
         "right_finger": 0.015,
     },
-    # A small USB camera on a bracket 75 mm behind the palm, looking across the finger tips (guess: the arm ships without
-    # one). Measured at 400 home starts: the ball is in 97.5 % of the first pictures. On a bracket of 45 mm, tilted by 20
-    # degrees, it was in 75 % of them: a ball near the base was behind the picture's edge.
+    # A small USB camera on a bracket 75 mm behind the palm, looking across the finger tips (guess: the arm ships
+    # without one). Measured at 400 home starts: the ball is in 97.5 % of the first pictures. On a bracket of 45 mm,
+    # tilted by 20 degrees, it was in 75 % of them: a ball near the base was behind the picture's edge.
     camera=Camera(
         link="hand",
         position=(-0.075, 0.0, 0.010),

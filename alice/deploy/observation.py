@@ -1,6 +1,7 @@
 """From what an arm reports to what a policy sees, and from its actions to joint targets. NumPy only.
 
-Everything is batched: N is 1 on a robot and the number of environments in a closed-loop audit.
+Everything is batched: N is 1 on a robot and the number of environments in a closed-loop audit. J is the number of
+joints, A of actions.
 """
 
 from __future__ import annotations
@@ -10,40 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from alice import robot
+from alice import arms
+from alice.arms import kinematics
 from alice.contract import Contract, ImageInput, Term
 from alice.deploy import readings
 from alice.deploy.pictures import FrameStack
 from alice.transfer import outcome
 
 logger = logging.getLogger(__name__)
-
-
-def forward_kinematics(joint_pos: np.ndarray) -> np.ndarray:
-    """Return the tool point for joint positions.
-
-    Args:
-        joint_pos: (N, 7) [rad, m].
-
-    Returns:
-        Tool points in the base frame, (N, 3) [m].
-    """
-    base, shoulder, elbow, wrist = joint_pos[:, :4].T
-    pitch_2 = shoulder + elbow
-    pitch_3 = pitch_2 + wrist
-    reach = (
-        robot.SHOULDER_OFFSET
-        + robot.UPPER_ARM * np.sin(shoulder)
-        + robot.FOREARM * np.sin(pitch_2)
-        + robot.PITCH_TO_TOOL * np.sin(pitch_3)
-    )
-    height = (
-        robot.SHOULDER_HEIGHT
-        + robot.UPPER_ARM * np.cos(shoulder)
-        + robot.FOREARM * np.cos(pitch_2)
-        + robot.PITCH_TO_TOOL * np.cos(pitch_3)
-    )
-    return np.stack((reach * np.cos(base), reach * np.sin(base), height), axis=-1)
 
 
 class Controller:
@@ -58,14 +33,17 @@ class Controller:
 
     def __init__(self, contract: Contract, count: int = 1):
         self._contract, self._count = contract, count
-        self._reported = np.zeros((count, len(robot.JOINTS)), np.float32)
+        self._arm = arms.named(contract.arm.name)
+        self._reported = np.zeros((count, len(self._arm.joints)), np.float32)
         self._is_fresh = np.ones((count, 1), bool)
         self._action = np.zeros((count, len(contract.action.names)), np.float32)
         self._lower = np.asarray(contract.arm.joint_lower, np.float32)
         self._upper = np.asarray(contract.arm.joint_upper, np.float32)
+        self._closed = np.asarray(contract.action.gripper_closed, np.float32)
+        self._opened = np.asarray(contract.action.gripper_open, np.float32)
         self._stacks = {item.name: FrameStack(item, count) for item in contract.inputs if isinstance(item, ImageInput)}
         self.targets = np.tile(np.asarray(contract.arm.home, np.float32), (count, 1))
-        """Joint targets, (N, 7) [rad, m]."""
+        """Joint targets, (N, J) [rad, m]."""
         self.refused = np.zeros(count, int)
         """Control steps in a row in which the policy gave what is no action and the targets stayed, (N,)."""
 
@@ -74,7 +52,7 @@ class Controller:
 
         Args:
             which: Arms, indices or mask of length N.
-            targets: Joint targets that these arms stand at, (K, 7) [rad, m].
+            targets: Joint targets that these arms stand at, (K, J) [rad, m].
 
         Raises:
             ReadingError: If a target is none that an arm can have.
@@ -84,7 +62,7 @@ class Controller:
             rows = np.arange(self._count)[np.asarray(which)]
         except IndexError as error:
             raise ValueError(f"which={which!r} are none of {self._count} arms; give indices or a mask") from error
-        self.targets[rows] = readings.joints(targets, "targets", np.size(rows))
+        self.targets[rows] = readings.joints(self._arm, targets, "targets", np.size(rows))
         self._action[rows] = 0.0
         self._is_fresh[rows] = True
         self.refused[rows] = 0
@@ -95,7 +73,7 @@ class Controller:
         """Return the network's inputs by name, as the contract has them. What the policy does not see may be left out.
 
         Args:
-            joint_pos: Joint positions as the servos report them, (N, 7) [rad, m].
+            joint_pos: Joint positions as the servos report them, (N, J) [rad, m].
             ball_pos: Ball centres, base frame, (N, 3) [m].
             dish_pos: Dish centres on the table, base frame, (N, 3) [m].
             ball_radius: (N,) [m].
@@ -106,7 +84,7 @@ class Controller:
                 has changed then; hold the targets and call again with the next reading.
             ValueError: If something is left out that the policy sees, or has another shape. Likewise.
         """
-        joint_pos = readings.joints(joint_pos, "joint_pos", self._count)
+        joint_pos = readings.joints(self._arm, joint_pos, "joint_pos", self._count)
         ball_pos = readings.places(ball_pos, "ball_pos", self._count)
         dish_pos = readings.places(dish_pos, "dish_pos", self._count)
         known = {
@@ -142,8 +120,8 @@ class Controller:
         return {
             "joint_pos": joint_pos,
             "joint_vel": np.where(self._is_fresh, np.float32(0.0), change),
-            "tool_pos": forward_kinematics(joint_pos),
-            "gripper_gap": (joint_pos[:, 5] + joint_pos[:, 6])[:, None],
+            "tool_pos": kinematics.forward(self._arm, joint_pos)[0],
+            "gripper_gap": self._gap(joint_pos)[:, None],
             "joint_targets": self.targets,
             "last_action": self._action,
         }
@@ -154,29 +132,35 @@ class Controller:
         """Return the terms that need the ball, as far as it is known."""
         if ball_pos is None:
             return {}
-        tool_pos, gap = forward_kinematics(joint_pos), joint_pos[:, 5] + joint_pos[:, 6]
-        found = {"ball_pos": ball_pos, "tool_to_ball": ball_pos - tool_pos}
+        found = {"ball_pos": ball_pos, "tool_to_ball": ball_pos - kinematics.forward(self._arm, joint_pos)[0]}
         if dish_pos is not None:
             found["ball_to_dish"] = dish_pos - ball_pos
+        if dish_pos is not None and radius is not None:
+            apart = np.linalg.norm((dish_pos - ball_pos)[:, :2], axis=-1)
+            found["dish_flag"] = outcome.is_over_dish(apart, ball_pos[:, 2] - radius - dish_pos[:, 2])[:, None]
         if radius is not None:
-            distance = np.linalg.norm(found["tool_to_ball"], axis=-1)
-            found["pinch_flag"] = self._is_pinched(distance, gap, radius)[:, None]
+            distance = np.linalg.norm(ball_pos - kinematics.grip_point(self._arm, joint_pos, radius), axis=-1)
+            found["pinch_flag"] = self._is_pinched(distance, self._gap(joint_pos), radius)[:, None]
         return found
+
+    def _gap(self, joint_pos: np.ndarray) -> np.ndarray:
+        """Return the gap between the pads, (N,) [m]."""
+        return self._arm.gripper.gap(joint_pos[:, self._arm.gripper_columns])
 
     def _is_pinched(self, distance: np.ndarray, gap: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Return the pinch flag, (N,) bool; the rule is that of :func:`alice.transfer.geometry.is_pinched`."""
         tightest, widest = outcome.PINCH_GAP
         fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
-        told = self.targets[:, 5] + self.targets[:, 6] < gap - outcome.PINCH_CLOSING
+        told = self._gap(self.targets) < gap - outcome.PINCH_CLOSING
         return (distance < outcome.PINCH_DISTANCE) & fits & told
 
     def targets_after(self, actions: Any) -> np.ndarray:
-        """Move the joint targets by one control step and return them, (N, 7) [rad, m].
+        """Move the joint targets by one control step and return them, (N, J) [rad, m].
 
         An arm whose action is not finite keeps its targets; it is told in the log and counted in :attr:`refused`.
 
         Args:
-            actions: The network's output, (N, 6).
+            actions: The network's output, (N, A).
 
         Raises:
             ValueError: If the shape is another one; the targets have not moved then.
@@ -191,10 +175,11 @@ class Controller:
         action = self._contract.action
         self._action[is_good] = np.clip(actions[is_good], -1.0, 1.0)
         moved = self.targets.copy()
-        moved[:, :5] += np.float32(action.arm_scale) * self._action[:, :5]
-        opening = np.float32(0.5) * (self._action[:, 5:] + 1.0) * np.float32(action.finger_travel)
-        slew = np.float32(action.finger_slew)
-        moved[:, 5:] += np.clip(opening - moved[:, 5:], -slew, slew)
+        columns, gripper = self._arm.arm_columns, self._arm.gripper_columns
+        moved[:, columns] += np.float32(action.arm_scale) * self._action[:, columns]
+        opening = np.float32(0.5) * (self._action[:, columns.stop :] + 1.0)
+        goal, slew = self._closed + opening * (self._opened - self._closed), np.float32(action.gripper_slew)
+        moved[:, gripper] += np.clip(goal - moved[:, gripper], -slew, slew)
         self.targets[is_good] = np.clip(moved, self._lower, self._upper)[is_good]
         return self.targets.copy()
 

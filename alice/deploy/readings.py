@@ -6,23 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from alice import robot
+from alice.arms import Arm
 
-OVERRUN = 41
-"""How far beyond its travel a bus servo was seen to report itself [counts]."""
-MARGIN = (32 + OVERRUN) / robot.COUNTS_PER_RADIAN
-"""How far outside of its limits an arm joint may be reported [rad], 0.31: arms were seen with servos 32 counts off."""
-FINGER_MARGIN = (200 + OVERRUN) / robot.COUNTS_PER_RADIAN * robot.FINGER_PER_RADIAN
-"""The same for a finger [m], 0.025: arms were seen with their pads together at 500 and at 700 counts. It has to be this
-wide for the simulator, too, where a blow against the table pushes one finger 8 mm beyond its stop."""
 FURTHEST = 1.0
 """Largest coordinate of a ball or dish [m]: three times the reach of the arm, so only another unit is larger."""
 LARGEST_RADIUS = 0.1
 """Largest ball radius [m]: twice what the gripper opens to."""
-
-_LOWER = np.array([joint.lower for joint in robot.JOINTS])
-_UPPER = np.array([joint.upper for joint in robot.JOINTS])
-_MARGINS = np.array([MARGIN if joint.kind == "revolute" else FINGER_MARGIN for joint in robot.JOINTS])
 
 
 class ReadingError(ValueError):
@@ -51,28 +40,30 @@ def array(values: Any, what: str, shape: tuple[int, ...], dtype: type = np.float
     return made
 
 
-def joints(values: Any, what: str, count: int) -> np.ndarray:
-    """Return joint positions or targets, (count, 7) float32 [rad, m].
+def joints(arm: Arm, values: Any, what: str, count: int) -> np.ndarray:
+    """Return joint positions or targets, (count, J) float32 [rad, m].
 
     Args:
+        arm: The kind of arm, with J joints.
         values: What an arm reported.
         what: Name for the message.
         count: Number of arms.
 
     Raises:
-        ReadingError: If one is not finite or further outside of its joint's limits than :data:`MARGIN` or, of a finger,
-            :data:`FINGER_MARGIN`.
+        ReadingError: If one is not finite or further outside of its joint's limits than its ``reading_margin``.
         ValueError: If the shape is another one.
     """
-    made = array(values, what, (count, len(robot.JOINTS)))
-    is_good = (made >= _LOWER - _MARGINS) & (made <= _UPPER + _MARGINS)  # a comparison with NaN is false
+    made = array(values, what, (count, len(arm.joints)))
+    margins = np.array([joint.reading_margin for joint in arm.joints])
+    # A comparison with NaN is false.
+    is_good = (made >= np.array(arm.lower) - margins) & (made <= np.array(arm.upper) + margins)
     if not is_good.all():
         row, column = np.argwhere(~is_good)[0]
-        joint, unit = robot.JOINTS[column], "rad" if robot.JOINTS[column].kind == "revolute" else "m"
+        joint, unit = arm.joints[column], arm.joints[column].unit
         raise ReadingError(
             f"{what}: {_of_arm(row, count)}{joint.name} is {made[row, column]:.6g} {unit}, its limits are"
-            f" {joint.lower:.4g} to {joint.upper:.4g} {unit} and {_MARGINS[column]:.2g} {unit} either side; hold the"
-            f" last targets, read servo {joint.servo_id} again, and see that counts become {unit} (a time-out is no"
+            f" {joint.lower:.4g} to {joint.upper:.4g} {unit} and {joint.reading_margin:.2g} {unit} either side; hold"
+            f" the last targets, read servo {joint.servo_id} again, and see that counts become {unit} (a time-out is no"
             " reading)"
         )
     return made

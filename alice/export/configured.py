@@ -10,12 +10,12 @@ import math
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from alice import contract, robot
+from alice import arms, contract
 from alice.cli.usage import UsageError
-from alice.contract import TERMS, Action, Arm, ImageInput, Term, VectorInput
+from alice.contract import TERM_NAMES, Action, ArmSpec, ImageInput, Term, VectorInput
 from alice.mdp import actions, images, observations
 
-FUNCTIONS = {name: getattr(observations, name, None) or getattr(observations, f"{name}_b") for name in TERMS}
+FUNCTIONS = {name: getattr(observations, name, None) or getattr(observations, f"{name}_b") for name in TERM_NAMES}
 """What works out each term in the simulator."""
 PICTURES = (images.wrist_image, images.resnet18_features)
 """Observation terms that are pictures, or are made of them by an encoder that is exported too."""
@@ -37,33 +37,39 @@ def action(env_cfg: Any) -> Action:
         _refuse("env.actions.joints.binary_gripper", True, "false: the gripper's number is an opening")
     if joints.asset_name != "robot":
         _refuse("env.actions.joints.asset_name", joints.asset_name, "'robot'")
-    return Action(
-        arm_scale=float(joints.arm_step), finger_travel=robot.FINGER_TRAVEL, finger_slew=float(joints.finger_step)
-    )
+    kind = arm_of(env_cfg)
+    arm_step, gripper_step = actions.steps(joints, kind)
+    full = contract.action_of(kind)
+    return replace(full, arm_scale=float(arm_step), gripper_slew=float(gripper_step))
 
 
-def arm(env_cfg: Any) -> Arm:
-    """Return the arm and its control rate.
+def arm_of(env_cfg: Any) -> arms.Arm:
+    """Return the arm that a configuration names; raise :class:`UsageError` if there is none."""
+    try:
+        return arms.named(env_cfg.arm)
+    except ValueError as error:
+        raise UsageError(f"env.arm={env_cfg.arm!r}: {error}") from error
 
-    The limits are those that the action term cuts targets to, and the home pose that of the reset event: both are of
-    :mod:`alice.robot`.
 
-    Raises:
-        UsageError: If the scene's arm begins elsewhere.
+def arm(env_cfg: Any) -> ArmSpec:
+    """Return what a contract says of the arm; raise :class:`UsageError` if the robot's side cannot do it.
+
+    Links, limits and home are those that the simulator has, which are those of the arm's table, or else refused.
     """
+    kind = arm_of(env_cfg)
     rate = 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     whole = round(rate)
     stands = env_cfg.scene.robot.init_state.joint_pos
-    home = tuple(float(stands.get(name, math.nan)) for name in robot.JOINT_NAMES)
-    if not contract.same(home, tuple(robot.HOME[name] for name in robot.JOINT_NAMES)):
-        _refuse("env.scene.robot.init_state.joint_pos", stands, "the home pose of alice/robot.py: episodes begin there")
-    return Arm(
-        joint_names=robot.JOINT_NAMES,
-        joint_lower=tuple(joint.lower for joint in robot.JOINTS),
-        joint_upper=tuple(joint.upper for joint in robot.JOINTS),
-        home=home,
-        control_rate_hz=whole if math.isclose(rate, whole, rel_tol=1e-9) else rate,
-    )
+    home = tuple(float(stands.get(name, math.nan)) for name in kind.names)
+    if not contract.same(home, kind.home):
+        _refuse("env.scene.robot.init_state.joint_pos", stands, f"the home pose of {kind.source}: episodes begin there")
+    return contract.spec_of(kind, whole if math.isclose(rate, whole, rel_tol=1e-9) else rate)
+
+
+def reads_back(env_cfg: Any) -> bool:
+    """Return whether the servos' positions are read in a configuration."""
+    servo = env_cfg.actions.joints.servo
+    return servo is None or bool(servo.reads_back)
 
 
 def input_of(env_cfg: Any, group: str) -> VectorInput | ImageInput:
@@ -83,21 +89,22 @@ def input_of(env_cfg: Any, group: str) -> VectorInput | ImageInput:
         _refuse_unless(f"{where}.{name}", term, modifiers=(None, []), delay_max_lag=(0,), history_length=(0,))
     pictures = [name for name, term in terms.items() if "frame_stack" in (term.params or {})]
     if not pictures:
-        return VectorInput(group, tuple(_term(where, name, term) for name, term in terms.items()))
+        known = contract.terms_of(arm_of(env_cfg))
+        return VectorInput(group, tuple(_term(known, where, name, term) for name, term in terms.items()))
     if len(terms) > 1:
         _refuse(where, sorted(terms), "a picture alone")
     return _image(env_cfg, group, f"{where}.{pictures[0]}", terms[pictures[0]])
 
 
-def _term(where: str, name: str, term: Any) -> Term:
+def _term(known: dict[str, Term], where: str, name: str, term: Any) -> Term:
     """Return a term of an observation vector. Noise is left out: the robot has its own."""
     params = term.params or {}
-    is_known = name in TERMS and not _is_other(term.func, FUNCTIONS[name])
+    is_known = name in known and not _is_other(term.func, FUNCTIONS[name])
     if not is_known or any(PARAMS.get(key) != value for key, value in params.items()):
         said = f"{_name(term.func)} {params or ''}".rstrip()
         raise UsageError(
             f"observation {where.removeprefix('env.observations.')}.{name} cannot be exported ({said}): the robot side"
-            f" knows {', '.join(sorted(TERMS))}, as the servos report them"
+            f" knows {', '.join(sorted(known))}, as the servos report them"
         )
     scale = 1.0 if term.scale is None else term.scale
     if not isinstance(scale, (int, float)) or not math.isfinite(scale):
@@ -107,7 +114,7 @@ def _term(where: str, name: str, term: Any) -> Term:
         if len(clip) != 2 or not all(isinstance(end, (int, float)) and math.isfinite(end) for end in clip):
             _refuse(f"{where}.{name}.clip", clip, "two finite numbers, or null")
         clip = tuple(float(end) for end in clip)
-    return replace(TERMS[name], clip=clip, scale=float(scale))
+    return replace(known[name], clip=clip, scale=float(scale))
 
 
 def _image(env_cfg: Any, group: str, where: str, term: Any) -> ImageInput:
@@ -131,21 +138,16 @@ def _image(env_cfg: Any, group: str, where: str, term: Any) -> ImageInput:
         horizontal_fov=2.0 * math.atan(lens.horizontal_aperture / (2.0 * lens.focal_length)),
         camera_link=camera.prim_path.split("/")[-2],
         camera_position=tuple(float(value) for value in camera.offset.pos),
-        camera_tilt=_tilt(at, camera.offset),
+        camera_rotation=_rotation(at, camera.offset),
+        distortion=(0.0, 0.0, 0.0, 0.0, 0.0),
     )
 
 
-def _tilt(at: str, offset: Any) -> float:
-    """Return the tilt of a camera's mount [rad]; raise :class:`UsageError` if it is turned otherwise as well."""
+def _rotation(at: str, offset: Any) -> tuple[float, ...]:
+    """Return the orientation of a camera's mount, (x, y, z, w) with w of the sign that the arm's table has."""
     _refuse_unless(f"{at}.offset", offset, convention=("ros",))
     turned = tuple(float(value) for value in offset.rot)
-    x, y, z, w = turned
-    tilt = 2.0 * math.atan2(math.hypot(x, y), math.hypot(z, w))
-    tilt = -tilt if (y < 0) == (w > 0) and y != 0 else tilt
-    expected = replace(robot.WRIST_CAMERA, tilt=tilt).rotation
-    if not (contract.same(turned, expected) or contract.same(tuple(-value for value in turned), expected)):
-        _refuse(f"{at}.offset.rot", turned, "a tilt about the link's y axis alone")
-    return tilt
+    return tuple(-value for value in turned) if turned[3] < 0 else turned
 
 
 def _is_other(found: Any, expected: Any) -> bool:

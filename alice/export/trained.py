@@ -56,6 +56,20 @@ def compare(job: Job) -> None:
         )
 
 
+def environment(job: Job) -> Any:
+    """Return the environment configuration that a job's policy was trained in, which is not that of an audit.
+
+    Where the checkpoint has no record, it is the job's own.
+
+    Args:
+        job: Checked command line of an export that :func:`compare` has found nothing against.
+    """
+    record = _record(job)
+    if record is None:
+        return job.env_cfg
+    return overrides.resolve_config(job.task, record["agent"], list(map(str, record["overrides"])))[0]
+
+
 def side(env_cfg: Any, agent_cfg: Any) -> dict[str, Any]:
     """Return all that decides what a policy sees and commands, as mappings, lists and numbers."""
     role = "student" if hasattr(agent_cfg, "student") else "actor"

@@ -104,6 +104,8 @@ class ReplayDistillation(Distillation):
         self._first_rate, self._final_rate = self.learning_rate, final_learning_rate
         self._decay_iterations = decay_iterations
         self._mirror = resolve_callable(mirror) if mirror else None
+        self._env = None
+        """Environment, whose arm the mirror knows; :meth:`construct_algorithm` sets it."""
         self._bfloat16 = has_bfloat16(self.device) if bfloat16 is None else bfloat16
         self._ema_decay = ema_decay
         self._learned: list[torch.Tensor] | None = None
@@ -156,7 +158,7 @@ class ReplayDistillation(Distillation):
             obs, labels = self.replay.draw(self._batch_size)
         else:
             obs, labels = self.replay.draw(self._batch_size // 2)
-            obs, labels = self._mirror(env=None, obs=obs, actions=labels)
+            obs, labels = self._mirror(env=self._env, obs=obs, actions=labels)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bfloat16):
             actions = self.student(obs)
         loss = self.loss_fn(actions.float(), labels)
@@ -206,6 +208,7 @@ class ReplayDistillation(Distillation):
     def construct_algorithm(obs: TensorDict, env, cfg: dict, device: str) -> Distillation:
         """Make the algorithm; see RSL-RL. Only what is learned from is kept of a rollout."""
         algorithm = Distillation.construct_algorithm(obs, env, cfg, device)
+        algorithm._env = env
         used = obs.select(*algorithm.groups)
         algorithm.storage = RolloutStorage(
             "distillation", env.num_envs, cfg["num_steps_per_env"], used, [env.num_actions], device

@@ -1,57 +1,66 @@
 """Mirror symmetry of the tasks for data augmentation.
 
 Arm, ball, dish and table look the same in a mirror in the plane y = 0 of the base frame, so every transition that was
-seen teaches its mirror image too.
+seen teaches its mirror image too. An arm that has no such symmetry says so (:attr:`alice.arms.Arm.mirror`).
 """
 
 from __future__ import annotations
 
 import torch
 
-JOINT_SIGNS = (-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0)
-"""Sign of each joint in the mirror: yaw and roll turn the other way, the fingers (swapped as well) keep theirs."""
-JOINT_ORDER = (0, 1, 2, 3, 4, 6, 5)
-"""Left and right finger change places."""
+from alice import arms
+
 POINT_SIGNS = (1.0, -1.0, 1.0)
 
 _STATE = ("joints", "joints", "point", "point", "point", "point", "plain2")
-GROUPS = {"policy": _STATE, "privileged": _STATE, "proprioception": ("joints", "joints"), "goal": ("place",)}
-"""What the vectors of the observation groups consist of, 28, 28, 14 and 2 numbers."""
+GROUPS = {
+    "policy": _STATE,
+    "privileged": _STATE,
+    "goal_state": ("plain1",),
+    "proprioception": ("joints", "joints"),
+    "goal": ("place",),
+}
+"""What the vectors of the observation groups consist of, 28, 28, 1, 14 and 2 numbers for an
+arm with seven joints."""
 
 
 def mirror_left_right(env, obs, actions) -> tuple:
     """Append the mirror image of every sample.
 
     Args:
-        env: Environment; not needed.
-        obs: Observation groups, those of :data:`GROUPS` that are there, ``command_state``, (B, 7 + A), and
+        env: Environment, or RSL-RL's wrapper of it.
+        obs: Observation groups, those of :data:`GROUPS` that are there, ``command_state``, (B, J + A), and
             ``image``, (B, C, H, W) with the hand's y axis along W; or None.
-        actions: Actions, (B, A) with A = 6 or 7, or None.
+        actions: Actions, (B, A), or None.
 
     Returns:
         Observations and actions with 2B rows, the original ones first; None stays None.
+
+    Raises:
+        ValueError: If the arm has no mirror symmetry.
     """
+    arm = arms.of(env.unwrapped)
+    if arm.mirror is None:
+        raise ValueError(f"{arm.title} has no mirror symmetry: leave data augmentation out of its agent")
     if obs is not None:
         mirrored = obs.clone()
         for group in mirrored.keys() & GROUPS.keys():
-            mirrored[group] = _mirror(obs[group], GROUPS[group])
+            mirrored[group] = _mirror(arm, obs[group], GROUPS[group])
         if "image" in mirrored.keys():  # noqa: SIM118, a TensorDict asks for it
             if obs["image"].dim() != 4:
                 raise ValueError(f"cannot mirror an image of shape {tuple(obs['image'].shape)}, need (B, C, H, W)")
             mirrored["image"] = obs["image"].flip(-1)
-        fingers = "plain1" if obs["command_state"].shape[-1] == 13 else "fingers"
-        mirrored["command_state"] = _mirror(obs["command_state"], ("joints", "arm", fingers))
+        is_coupled = obs["command_state"].shape[-1] == len(arm.joints) + len(arm.action_names)
+        parts = ("joints", "arm", "plain1" if is_coupled else "gripper")
+        mirrored["command_state"] = _mirror(arm, obs["command_state"], parts)
         obs = torch.cat((obs, mirrored), dim=0)
     if actions is not None:
-        fingers = "plain1" if actions.shape[-1] == 6 else "fingers"
-        actions = torch.cat((actions, _mirror(actions, ("arm", fingers))), dim=0)
+        gripper = "plain1" if actions.shape[-1] == len(arm.action_names) else "gripper"
+        actions = torch.cat((actions, _mirror(arm, actions, ("arm", gripper))), dim=0)
     return obs, actions
 
 
 _PARTS = {
-    "joints": (JOINT_ORDER, JOINT_SIGNS),
-    "arm": (JOINT_ORDER[:5], JOINT_SIGNS[:5]),
-    "fingers": ((1, 0), (1.0, 1.0)),
     "point": ((0, 1, 2), POINT_SIGNS),
     "place": ((0, 1), POINT_SIGNS[:2]),
     "plain1": ((0,), (1.0,)),
@@ -59,11 +68,20 @@ _PARTS = {
 }
 
 
-def _mirror(values: torch.Tensor, parts: tuple[str, ...]) -> torch.Tensor:
+def _part(arm: arms.Arm, name: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return which number takes each one's place in a part of a vector, and the sign of each."""
+    if name in _PARTS:
+        return _PARTS[name]
+    columns = {"joints": slice(0, None), "arm": arm.arm_columns, "gripper": arm.gripper_columns}[name]
+    order = arm.mirror.order[columns]
+    return tuple(place - min(order) for place in order), arm.mirror.signs[columns]
+
+
+def _mirror(arm: arms.Arm, values: torch.Tensor, parts: tuple[str, ...]) -> torch.Tensor:
     """Return the mirror image of rows that consist of ``parts`` one after another, (B, D)."""
     order, signs = [], []
     for part in parts:
-        places, part_signs = _PARTS[part]
+        places, part_signs = _part(arm, part)
         order += [len(signs) + place for place in places]
         signs += list(part_signs)
     if len(order) != values.shape[-1]:

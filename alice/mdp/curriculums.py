@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
-from alice import robot
 from alice.transfer.curriculum import Curriculum
 from alice.transfer.state import transfer_state
+from alice.transfer.timing import CONTROL_RATE_HZ
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -103,7 +103,7 @@ class StagedCurriculum(ManagerTermBase):
         """Put the stage into effect; running episodes are not touched."""
         stage = self.curriculum.stage
         for name, weight in stage.weights.items():
-            self._rewards[name].weight = weight * robot.CONTROL_RATE_HZ
+            self._rewards[name].weight = weight * CONTROL_RATE_HZ
         self._reset.params["shares"] = {kind: stage.starts[kind] for kind in stage.starts if kind in self._kinds}
         self._reset.params["area"] = shrink(self._area, stage.spread)
         for params, key, whole, nominal in self._ranges:

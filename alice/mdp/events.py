@@ -11,10 +11,10 @@ from isaaclab.envs.mdp import randomize_rigid_body_material
 from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
-from alice import compat, robot
-from alice.transfer import geometry
+from alice import arms, compat
+from alice.arms import kinematics
 from alice.transfer.objects import TABLE
-from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank
+from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def reset_transfer(
     nest, dish = (torch.nn.functional.pad(place, (0, 1)) for place in draw_pair(count, area, min_separation, device))
     ball = nest.clone()
     ball[:, 2] = radius
-    joint_pos = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=device).repeat(count, 1)
-    joint_pos[:, :5] += home_noise * (2.0 * torch.rand(count, 5, device=device) - 1.0)
+    arm = arms.of(env)
+    joint_pos = torch.tensor(arm.home, device=device).repeat(count, 1)
+    joint_pos[:, arm.arm_columns] += home_noise * (2.0 * torch.rand(count, len(arm.arm_joints), device=device) - 1.0)
     targets = joint_pos.clone()
     weights = torch.tensor([shares.get(kind, 0.0) for kind in START_KINDS], device=device)
     kind = torch.multinomial(weights, count, replacement=True)
@@ -69,14 +70,14 @@ def reset_transfer(
         starts = StartBank.load(bank, device).draw(kind[away], radius[away], area)
         joint_pos[away], targets[away], ball[away] = starts.joint_pos, starts.targets, starts.ball
         nest[away, :2], dish[away, :2] = starts.nest, starts.dish
-        _open_some_grippers(targets, kind)
+        _open_some_grippers(arm, targets, kind)
 
     low, high = table_height
     lift = low + (high - low) * torch.rand(count, device=device)
     if low != 0.0 or high != 0.0:
         for place in (ball, nest, dish):
             place[:, 2] += lift
-        _raise_arm(joint_pos, targets, torch.where(kind > 0, lift, 0.0))
+        _raise_arm(arm, joint_pos, targets, torch.where(kind > 0, lift, 0.0))
     place_table(env, env_ids, lift)
     place_transfer(env, env_ids, joint_pos, targets, ball, nest, dish, is_home_start=kind == 0)
 
@@ -96,8 +97,8 @@ def place_transfer(
     Args:
         env: Environment.
         env_ids: Environments, (K,) long.
-        joint_pos: Joint positions, (K, 7) [rad, m].
-        targets: Joint targets, (K, 7) [rad, m].
+        joint_pos: Joint positions, (K, J) [rad, m].
+        targets: Joint targets, (K, J) [rad, m].
         ball: Ball centres in the base frame, (K, 3) [m].
         nest: Nest centres on the table, (K, 3) [m].
         dish: Dish centres on the table, (K, 3) [m].
@@ -109,8 +110,9 @@ def place_transfer(
     env.action_manager.get_term("joints").set_targets(env_ids, targets)
     for name, position in (("ball", ball), ("dish", dish), ("nest", nest)):
         _place(env, name, env_ids, position)
-    at_rest = torch.zeros(len(env_ids), 6, device=env.device)
-    env.scene["ball"].write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=env_ids)
+    body = env.scene["ball"]
+    at_rest = torch.zeros_like(body.data.root_com_vel_w.torch[env_ids])
+    body.write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=env_ids)
     transfer_state(env).begin_episode(env_ids, dish, is_home_start)
 
 
@@ -129,13 +131,14 @@ def part_bodies(env: ManagerBasedRLEnv) -> None:
         env: Environment.
     """
     count = env.num_envs
-    home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES], device=env.device).repeat(count, 1)
+    home = torch.tensor(arms.of(env).home, device=env.device).repeat(count, 1)
     everyone = torch.arange(count, device=env.device)
     arm, ball = env.scene["robot"], env.scene["ball"]
     arm.write_joint_position_to_sim_index(position=home)
     arm.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(home))
     _place(env, "ball", everyone, torch.tensor((0.0, 0.3, 0.5), device=env.device).repeat(count, 1))
-    ball.write_root_velocity_to_sim_index(root_velocity=torch.zeros(count, 6, device=env.device), env_ids=everyone)
+    at_rest = torch.zeros_like(ball.data.root_com_vel_w.torch)
+    ball.write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=everyone)
     env.action_manager.get_term("joints").set_targets(everyone, home)
     env.action_manager.apply_action()
     for _ in range(PARTING_STEPS):
@@ -156,11 +159,11 @@ def randomize_effort_limits(
         env: Environment.
         env_ids: Environments; all for ``None`` or a slice.
         asset_cfg: The arm.
-        scale: Range of the factor on the limits of :data:`alice.robot.JOINTS`.
+        scale: Range of the factor on the limits of the arm's table.
     """
     env_ids = _indices(env, env_ids)
     low, high = scale
-    nominal = torch.tensor([joint.effort_limit for joint in robot.JOINTS], device=env.device)
+    nominal = torch.tensor([joint.effort_limit for joint in arms.of(env).joints], device=env.device)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
 
@@ -285,32 +288,36 @@ def draw_pair(
     return pairs[:, 0], pairs[:, 1]
 
 
-def _open_some_grippers(targets: torch.Tensor, kind: torch.Tensor) -> None:
+def _open_some_grippers(arm: arms.Arm, targets: torch.Tensor, kind: torch.Tensor) -> None:
     """Tell some grippers above the dish to open, so that letting go there is seen from the first episode on.
 
     Args:
-        targets: Joint targets, (K, 7) [rad, m]; changed in place.
+        arm: The arm.
+        targets: Joint targets, (K, J) [rad, m]; changed in place.
         kind: Index into :data:`START_KINDS`, (K,).
     """
-    opening = 3.0 * SQUEEZE * torch.rand(len(kind), 1, device=targets.device)
+    gripper, columns = arm.gripper, arm.gripper_columns
+    wider = 6.0 * gripper.squeeze * torch.rand(len(kind), device=targets.device)
     above = (kind == START_KINDS.index("above_dish")).unsqueeze(-1)
-    targets[:, 5:] = (targets[:, 5:] + torch.where(above, opening, 0.0)).clamp(max=robot.FINGER_TRAVEL)
+    opened = gripper.at_gap(gripper.gap(targets[:, columns]) + wider)
+    targets[:, columns] = torch.where(above, opened, targets[:, columns])
 
 
-def _raise_arm(joint_pos: torch.Tensor, targets: torch.Tensor, height: torch.Tensor) -> None:
+def _raise_arm(arm: arms.Arm, joint_pos: torch.Tensor, targets: torch.Tensor, height: torch.Tensor) -> None:
     """Move the hands up with the table, so that they stay where they are relative to the ball.
 
     Args:
-        joint_pos: Joint positions, (K, 7) [rad, m]; changed in place.
-        targets: Joint targets, (K, 7) [rad, m]; changed by as much.
+        arm: The arm.
+        joint_pos: Joint positions, (K, J) [rad, m]; changed in place.
+        targets: Joint targets, (K, J) [rad, m]; changed by as much.
         height: How far up, (K,) [m].
     """
-    tool, _ = geometry.forward_kinematics(joint_pos)
-    pitch = joint_pos[:, 1:4].sum(dim=-1)
-    before, _ = geometry.inverse_kinematics(tool, pitch)
-    after, _ = geometry.inverse_kinematics(tool + torch.nn.functional.pad(height.unsqueeze(-1), (2, 0)), pitch)
+    tool, _ = kinematics.forward(arm, joint_pos)
+    pitch, roll = kinematics.hand_pitch(arm, joint_pos), joint_pos[:, arm.roll_column]
+    before, _ = kinematics.inverse(arm, tool, pitch, roll)
+    after, _ = kinematics.inverse(arm, tool + torch.nn.functional.pad(height.unsqueeze(-1), (2, 0)), pitch, roll)
     for joints in (joint_pos, targets):
-        joints[:, :5] += after - before
+        joints[:, arm.arm_columns] += after - before
 
 
 def place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Tensor) -> None:

@@ -1,7 +1,7 @@
-"""Observation terms. Positions are in the robot's base frame [m]; N is the number of environments.
+"""Observation terms. Positions are in the robot's base frame [m]; N is the number of environments, J of joints.
 
 What concerns the arm comes as its servos report it or, with ``arm="true"``, as it is
-(:class:`alice.transfer.reading.Arm`); the ball is where it is.
+(:class:`alice.transfer.reading.ArmReading`); the ball is where it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice.transfer.reading import Arm
+from alice.transfer.reading import ArmReading
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def joint_pos(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
-    """Joint positions, (N, 7) [rad, m]."""
+    """Joint positions, (N, J) [rad, m]."""
     return _arm(env, arm).joint_pos
 
 
 def joint_vel(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
-    """Joint velocities, (N, 7) [rad/s, m/s]."""
+    """Joint velocities, (N, J) [rad/s, m/s]."""
     return _arm(env, arm).joint_vel
 
 
@@ -54,7 +54,7 @@ def dish_place_b(env: ManagerBasedRLEnv) -> torch.Tensor:
 
 
 def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
-    """Distance between the pads, (N, 1) in [0, 0.05] m."""
+    """Diameter of the ball that would fit between the pads, (N, 1) [m]."""
     return _arm(env, arm).gap.unsqueeze(-1)
 
 
@@ -63,8 +63,13 @@ def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     return _arm(env, arm).is_pinched.float().unsqueeze(-1)
 
 
+def dish_flag(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Whether the ball is in or over the dish (:func:`alice.transfer.outcome.is_over_dish`), (N, 1) in {0, 1}."""
+    return transfer_state(env).now.is_over_dish.float().unsqueeze(-1)
+
+
 def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.Tensor:
-    """Joint targets that the servos are driving to, (N, 7) [rad, m].
+    """Joint targets that the servos are driving to, (N, J) [rad, m].
 
     Args:
         env: Environment.
@@ -78,6 +83,6 @@ def last_action(env: ManagerBasedRLEnv) -> torch.Tensor:
     return env.action_manager.action.clamp(-1.0, 1.0)
 
 
-def _arm(env: ManagerBasedRLEnv, arm: str) -> Arm:
+def _arm(env: ManagerBasedRLEnv, arm: str) -> ArmReading:
     """Return the arm as it is (``true``) or as it is ``measured``."""
     return getattr(transfer_state(env).now, arm)

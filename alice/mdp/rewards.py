@@ -57,7 +57,7 @@ def is_near_ball(env: ManagerBasedRLEnv, distance: float) -> torch.Tensor:
         env: Environment.
         distance: Largest distance [m].
     """
-    return (transfer_state(env).now.tool_ball_distance < distance).float()
+    return (transfer_state(env).now.grip_distance < distance).float()
 
 
 def is_ball_high(env: ManagerBasedRLEnv, height: float, held: bool) -> torch.Tensor:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import torch
 
-from alice import robot
-
 
 @dataclass
 class ServoRanges:
@@ -44,17 +42,26 @@ class ServoModel:
         servos: Number of servos of an arm S.
         ranges: What is drawn.
         step: Control step [s].
+        counts_per_radian: Resolution of goals and readings [counts/rad].
         device: Torch device.
 
     Raises:
         ValueError: If a delay is negative or its bounds are in the wrong order.
     """
 
-    def __init__(self, count: int, servos: int, ranges: ServoRanges, step: float, device: str = "cpu"):
+    def __init__(
+        self,
+        count: int,
+        servos: int,
+        ranges: ServoRanges,
+        step: float,
+        counts_per_radian: float,
+        device: str = "cpu",
+    ):
         low, high = ranges.delay
         if not 0.0 <= low <= high:
             raise ValueError(f"servo delay {ranges.delay} s must be (low, high) with 0 <= low <= high")
-        self._ranges, self._step = ranges, step
+        self._ranges, self._step, self._counts_per_radian = ranges, step, counts_per_radian
         zeros = torch.zeros(count, servos, device=device)
         steps = max(2, math.ceil(high / step))
         self._history = torch.zeros(1 + steps, count, servos, device=device)
@@ -73,7 +80,7 @@ class ServoModel:
             share: How much of each range is used, a number or (K, 1), in [0, 1]; 0 is an ideal servo.
         """
         for name in ("delay", "jitter"):
-            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets[:, :1])
+            getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), self.delay[env_ids])
         for name in ("dead_band", "backlash", "offset", "read_noise"):
             getattr(self, name)[env_ids] = share * _draw(getattr(self._ranges, name), targets)
         self.gain[env_ids] = 1.0 + share * (_draw(self._ranges.gain, targets) - 1.0)
@@ -98,10 +105,12 @@ class ServoModel:
         late = (late / self._step).clamp(0.0, len(self._history) - 1.0)
         newer = late.floor().clamp(max=len(self._history) - 2.0).long().expand_as(targets).unsqueeze(0)
         before, after = (self._history.gather(0, index).squeeze(0) for index in (newer, newer + 1))
-        wanted = quantize(torch.lerp(before, after, late - late.floor().clamp(max=len(self._history) - 2.0)))
-        change = counts(wanted - self._command)
+        wanted = self._quantize(torch.lerp(before, after, late - late.floor().clamp(max=len(self._history) - 2.0)))
+        change = counts(wanted - self._command, self._counts_per_radian)
         # Whole counts on both sides: between numbers of radians the last bit would decide.
-        self._command = torch.where(change.abs() > whole_counts(self.dead_band), wanted, self._command)
+        self._command = torch.where(
+            change.abs() > whole_counts(self.dead_band, self._counts_per_radian), wanted, self._command
+        )
         motor = self.gain * self._command + self.offset
         self._link = play(self._link, motor, self.backlash)
         return self._link
@@ -118,22 +127,21 @@ class ServoModel:
         if not self._ranges.reads_back:
             return self._command.clone()
         seen = (positions - self.offset) / self.gain
-        return quantize(seen + self.read_noise * torch.randn_like(seen))
+        return self._quantize(seen + self.read_noise * torch.randn_like(seen))
+
+    def _quantize(self, angle: torch.Tensor) -> torch.Tensor:
+        """Return angles rounded to whole servo counts, same shape [rad]."""
+        return counts(angle, self._counts_per_radian) / self._counts_per_radian
 
 
-def counts(angle: torch.Tensor) -> torch.Tensor:
-    """Return angles [rad] in the nearest whole servo counts of 0.24 degrees, same shape."""
-    return (angle * robot.COUNTS_PER_RADIAN).round()
+def counts(angle: torch.Tensor, per_radian: float) -> torch.Tensor:
+    """Return angles [rad] in the nearest whole servo counts, same shape."""
+    return (angle * per_radian).round()
 
 
-def whole_counts(angle: torch.Tensor) -> torch.Tensor:
+def whole_counts(angle: torch.Tensor, per_radian: float) -> torch.Tensor:
     """Return how many whole servo counts fit into angles [rad], same shape; an exact number of them fits."""
-    return (angle * robot.COUNTS_PER_RADIAN + 1e-3).floor()
-
-
-def quantize(angle: torch.Tensor) -> torch.Tensor:
-    """Return angles rounded to whole servo counts, same shape [rad]."""
-    return counts(angle) / robot.COUNTS_PER_RADIAN
+    return (angle * per_radian + 1e-3).floor()
 
 
 def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.Tensor:

@@ -82,11 +82,11 @@ class Books:
         self.max_height = torch.maximum(self.max_height, height)
         events = torch.stack(
             (
-                (now.tool_ball_distance < outcome.REACHED_DISTANCE) | self.stages[:, 0],
+                (now.grip_distance < outcome.REACHED_DISTANCE) | self.stages[:, 0],
                 now.true.is_pinched,
                 height >= outcome.LIFTED_HEIGHT,
                 (height > outcome.RAISED_HEIGHT) & (now.dish_distance < outcome.CARRIED_DISTANCE),
-                now.is_in_dish & (now.tool_ball_distance > outcome.RELEASED_DISTANCE) & self.stages[:, 1],
+                now.is_in_dish & (now.grip_distance > outcome.RELEASED_DISTANCE) & self.stages[:, 1],
                 self._hold >= outcome.HOLD_STEPS,
             ),
             dim=-1,

@@ -102,13 +102,13 @@ def is_at_rest(ball_speed: Any) -> Any:
     return ball_speed < REST_SPEED
 
 
-def is_clear(tool_ball_distance: Any) -> Any:
+def is_clear(grip_distance: Any) -> Any:
     """Return whether the arm is clear of the ball, which it has then let go of.
 
     Args:
-        tool_ball_distance: Tool point to ball centre [m].
+        grip_distance: Tool point to ball centre [m].
     """
-    return tool_ball_distance > CLEAR_DISTANCE
+    return grip_distance > CLEAR_DISTANCE
 
 
 def is_calm(fastest_joint: Any) -> Any:
@@ -120,15 +120,15 @@ def is_calm(fastest_joint: Any) -> Any:
     return fastest_joint < CALM_SPEED
 
 
-def is_settled(is_in_dish: Any, ball_speed: Any, tool_ball_distance: Any) -> Any:
+def is_settled(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
     """Return whether one control step fulfils the success condition: ball in the dish, at rest, arm clear.
 
     Args:
         is_in_dish: :func:`is_in_dish`.
         ball_speed: Speed of the ball [m/s].
-        tool_ball_distance: Tool point to ball centre [m].
+        grip_distance: Tool point to ball centre [m].
     """
-    return is_in_dish & is_at_rest(ball_speed) & is_clear(tool_ball_distance)
+    return is_in_dish & is_at_rest(ball_speed) & is_clear(grip_distance)
 
 
 ##

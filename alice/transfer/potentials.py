@@ -30,7 +30,7 @@ def potentials(
         ball_radius: (N,) [m].
         is_brought: Whether the ball was carried to the dish in this episode, or the episode began with it there, (N,).
     """
-    near = now.tool_ball_distance
+    near = now.grip_distance
     pinched = now.true.is_pinched.float()
     reach = 0.5 * geometry.tanh_kernel(near, 0.10) + 0.5 * geometry.tanh_kernel(near, 0.03)
     goal = dish_pos.clone()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import robot
+from alice import arms
+from alice.arms import kinematics
 from alice.transfer import geometry, outcome
 
 if TYPE_CHECKING:
@@ -15,35 +16,40 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Arm:
+class ArmReading:
     """The joints and what follows from them for the hand."""
 
     joint_pos: torch.Tensor
-    """(N, 7) [rad, m]."""
+    """(N, J) [rad, m]."""
     joint_vel: torch.Tensor
-    """(N, 7) [rad/s, m/s]."""
+    """(N, J) [rad/s, m/s]."""
     tool_pos: torch.Tensor
-    """(N, 3), base frame [m]."""
+    """Tool point, (N, 3), base frame [m]."""
+    grip_pos: torch.Tensor
+    """Where the centre of the ball is while it is held, (N, 3), base frame [m]."""
     gap: torch.Tensor
-    """Distance between the pads, (N,) [m]."""
+    """Diameter of the ball that would fit between the pads, (N,) [m]."""
     is_pinched: torch.Tensor
     """(N,) bool."""
 
 
 @dataclass
 class Snapshot:
-    """One reading of the scene. All positions are in the robot's base frame [m]; N is the number of environments."""
+    """One reading of the scene.
 
-    true: Arm
+    All positions are in the robot's base frame [m]; N is the number of environments, J of joints.
+    """
+
+    true: ArmReading
     """The arm as it is."""
-    measured: Arm
+    measured: ArmReading
     """The arm as its servos report it: no speeds, these are differences. Everything else here is the truth."""
     ball_pos: torch.Tensor
     """(N, 3)."""
     ball_speed: torch.Tensor
     """(N,) [m/s]."""
-    tool_ball_distance: torch.Tensor
-    """(N,) [m]."""
+    grip_distance: torch.Tensor
+    """From the ball to where it is while it is held, (N,) [m]."""
     height: torch.Tensor
     """Height of the ball over its rest on the table, (N,) [m]."""
     dish_distance: torch.Tensor
@@ -74,9 +80,12 @@ class Reader:
     def __init__(self, env: ManagerBasedRLEnv, ball_radius: torch.Tensor):
         self._env = env
         self._radius = ball_radius
-        self._hand = env.scene["robot"].find_bodies("hand")[0][0]
-        self._tool_in_hand = torch.tensor(robot.TOOL_IN_HAND, device=env.device)
-        self._reported = torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device)
+        self._kind = arms.of(env)
+        self._hand = env.scene["robot"].find_bodies(self._kind.hand_link)[0][0]
+        self._tool_in_hand = torch.tensor(self._kind.tool_in_hand, device=env.device)
+        self._opens_along = torch.tensor(arms.AXES[self._kind.opens_along], device=env.device)
+        self._held_at = self._kind.gripper.held_at(ball_radius).unsqueeze(-1)
+        self._reported = torch.zeros(env.num_envs, len(self._kind.joints), device=env.device)
         self._has_reported = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
 
     def keep(self, snapshot: Snapshot) -> None:
@@ -102,17 +111,19 @@ class Reader:
         tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - scene.env_origins
         ball_pos = ball.root_link_pose_w.torch[:, :3] - scene.env_origins
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
-        distance = (tool_pos - ball_pos).norm(dim=-1)
+        grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
+        true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos)
+        distance = (grip_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - self._radius - table_height
         dish_distance = (ball_pos - dish_pos)[:, :2].norm(dim=-1)
         in_dish = outcome.is_in_dish(dish_distance, height)
-        fastest = joint_vel[:, : len(robot.ARM_JOINT_NAMES)].abs().amax(dim=-1)
+        fastest = joint_vel[:, self._kind.arm_columns].abs().amax(dim=-1)
         return Snapshot(
-            true=self._arm(joint_pos, joint_vel, tool_pos, ball_pos),
+            true=true,
             measured=self._measure(joint_pos, ball_pos),
             ball_pos=ball_pos,
             ball_speed=ball_speed,
-            tool_ball_distance=distance,
+            grip_distance=distance,
             height=height,
             dish_distance=dish_distance,
             is_over_dish=outcome.is_over_dish(dish_distance, height),
@@ -122,23 +133,30 @@ class Reader:
         )
 
     def _arm(
-        self, joint_pos: torch.Tensor, joint_vel: torch.Tensor, tool_pos: torch.Tensor, ball_pos: torch.Tensor
-    ) -> Arm:
-        """Return what follows for the hand from joints (N, 7) [rad, m], tool point and ball, (N, 3) [m] each."""
-        gap = joint_pos[:, 5] + joint_pos[:, 6]
-        gap_target = self._env.action_manager.get_term("joints").targets[:, 5:].sum(dim=-1)
-        distance = (tool_pos - ball_pos).norm(dim=-1)
+        self,
+        joint_pos: torch.Tensor,
+        joint_vel: torch.Tensor,
+        tool_pos: torch.Tensor,
+        grip_pos: torch.Tensor,
+        ball_pos: torch.Tensor,
+    ) -> ArmReading:
+        """Return what follows from joints (N, J) [rad, m] and three points, (N, 3) [m] each."""
+        gripper, columns = self._kind.gripper, self._kind.gripper_columns
+        gap = gripper.gap(joint_pos[:, columns])
+        gap_target = gripper.gap(self._env.action_manager.get_term("joints").targets[:, columns])
+        distance = (grip_pos - ball_pos).norm(dim=-1)
         is_pinched = geometry.is_pinched(distance, gap, gap_target, self._radius)
-        return Arm(joint_pos, joint_vel, tool_pos, gap, is_pinched)
+        return ArmReading(joint_pos, joint_vel, tool_pos, grip_pos, gap, is_pinched)
 
-    def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> Arm:
+    def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
         """Return the arm as its servos report it; a bus servo reports no speed, so it is the change of two reports.
 
         Args:
-            joint_pos: True joint positions, (N, 7) [rad, m].
+            joint_pos: True joint positions, (N, J) [rad, m].
             ball_pos: (N, 3) [m].
         """
         reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
         change = (reported - self._reported) * (1.0 / self._env.step_dt)
-        tool_pos, _ = geometry.forward_kinematics(reported)
-        return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, ball_pos)
+        tool_pos, _ = kinematics.forward(self._kind, reported)
+        grip_pos = tool_pos + self._held_at * kinematics.opening_direction(self._kind, reported)
+        return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, grip_pos, ball_pos)

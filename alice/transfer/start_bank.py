@@ -13,9 +13,6 @@ from alice.cli import files
 START_KINDS: tuple[str, ...] = ("home", "pregrasp", "in_hand", "above_dish", "in_dish")
 """Ways an episode can begin. Evaluation uses ``home`` alone, and the bank holds all others."""
 
-SQUEEZE = 0.008
-"""How much further closed than the ball's surface the fingers are commanded when they hold a ball [m]."""
-
 SIZE_TOLERANCE = 0.0008
 """Largest difference between a ball and the one that a state was made with [m]; the pads give way by as much."""
 
@@ -34,9 +31,9 @@ class StartBank:
     radius: torch.Tensor
     """Ball radius, (M,) [m]."""
     joint_pos: torch.Tensor
-    """(M, 7) [rad, m]."""
+    """(M, J) [rad, m]."""
     targets: torch.Tensor
-    """Joint targets that hold the arm there, (M, 7) [rad, m]."""
+    """Joint targets that hold the arm there, (M, J) [rad, m]."""
     ball: torch.Tensor
     """Ball centre, (M, 3)."""
     nest: torch.Tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+
 import isaaclab.sim as sim_utils
 from isaaclab.assets import RigidObjectCfg, VisualMaterialCfg
 from isaaclab.managers import EventTermCfg as EventTerm
@@ -14,16 +16,19 @@ from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 from isaaclab_tasks.utils.presets import MultiBackendRendererCfg
 
-from alice import robot
+from alice import arms
+from alice.arms import XARM1S
 from alice.assets import look
-from alice.assets.wrist_camera import WRIST_CAMERA_CFG
-from alice.assets.xarm1s_parts import ALUMINIUM, BRASS, GRAPHITE, ORANGE, SERVO_BLACK
+from alice.assets.arms import wrist_camera
+from alice.assets.bodies import body_of
 from alice.mdp import images, observations
 from alice.transfer.objects import BALL, DISH, TABLE
 
-from .env_cfg import WORKSPACE, BallTransferEnvCfg, EventPresetsCfg, EventsCfg, ObservationsCfg, RandomizedEventsCfg
-from .randomization_cfg import IMAGE_ERRORS, REDRAW, ROWS
+from .env_cfg import BallTransferEnvCfg, EventPresetsCfg, EventsCfg, ObservationsCfg, RandomizedEventsCfg, alternatives
+from .randomization_cfg import IMAGE_ERRORS, REDRAW
+from .randomization_table import COMMON_ROWS as ROWS
 from .scene_cfg import BallTransferSceneCfg
+from .worlds import WORLDS
 
 FRAMES = 2
 """Frames that the actor sees at once: two show motion."""
@@ -39,19 +44,21 @@ CAMERA = SceneEntityCfg("wrist_camera")
 ##
 
 Colour = tuple[float, float, float]
+Area = tuple[tuple[float, float], tuple[float, float]]
 
 LOOKS: dict[str, tuple[str, Colour, str]] = {
     "ball_look": ("Ball/geometry/material", BALL.colour, "colour_ball"),
     "table_look": ("Table/geometry/material", TABLE.colour, "colour_table"),
     "dish_rim_look": (f"Dish/{look(DISH.colour)}", DISH.colour, "colour_dish"),
     "dish_floor_look": (f"Dish/{look(DISH.floor_colour)}", DISH.floor_colour, "colour_dish"),
-    "finger_look": (f"Robot/{look(BRASS)}", BRASS, "colour_arm"),
-    "plate_look": (f"Robot/{look(ALUMINIUM)}", ALUMINIUM, "colour_arm"),
-    "bracket_look": (f"Robot/{look(GRAPHITE)}", GRAPHITE, "colour_arm"),
-    "hub_look": (f"Robot/{look(ORANGE)}", ORANGE, "colour_arm"),
-    "servo_look": (f"Robot/{look(SERVO_BLACK)}", SERVO_BLACK, "colour_arm"),
 }
 """Scene name of each colour that is drawn: its material's place, its nominal value and its row of the table."""
+
+
+ARM_LOOKS = ("arm_look_0", "arm_look_1", "arm_look_2", "arm_look_3", "arm_look_4")
+"""Scene names of the colours of an arm's body, in the order of :attr:`alice.assets.body.Body.looks`; the last ones stay
+empty where it has fewer."""
+
 
 CLUTTER: dict[str, tuple[sim_utils.SpawnerCfg, float]] = {
     "clutter_box": (sim_utils.CuboidCfg(size=(0.05, 0.03, 0.04)), 0.02),
@@ -66,9 +73,9 @@ CLUTTER_COLOURS: dict[str, Colour] = {
 }
 
 
-def _look(name: str) -> PresetCfg:
+def _drawn_look(place: str) -> PresetCfg:
     """Return a material that can be written, where colours are drawn."""
-    material = VisualMaterialCfg(prim_path=f"{{ENV_REGEX_NS}}/{LOOKS[name][0]}", spawn=None)
+    material = VisualMaterialCfg(prim_path=f"{{ENV_REGEX_NS}}/{place}", spawn=None)
     return preset(default=None, camera_rand=material, domain_rand=material)
 
 
@@ -88,9 +95,8 @@ def _clutter(name: str) -> PresetCfg:
     return preset(default=None, camera_rand=thing, domain_rand=thing)
 
 
-def _recolour(name: str) -> EventTerm:
+def _recolour(name: str, nominal: Colour, row: str) -> EventTerm:
     """Return the term that draws a colour about its nominal value."""
-    _, nominal, row = LOOKS[name]
     spans = {
         channel: (max(0.0, value + ROWS[row].low), min(1.0, value + ROWS[row].high))
         for channel, value in zip("rgb", nominal, strict=True)
@@ -103,9 +109,9 @@ def _recolour(name: str) -> EventTerm:
     )
 
 
-def _around(margin: float, back: float | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the workspace with a margin on all sides, or another one on the side of the arm's base [m]."""
-    (x_min, x_max), (y_min, y_max) = WORKSPACE
+def _around(area: Area, margin: float, back: float | None = None) -> Area:
+    """Return a rectangle with a margin on all sides, or another one on the side of the arm's base [m]."""
+    (x_min, x_max), (y_min, y_max) = area
     return (x_min - (margin if back is None else back), x_max + margin), (y_min - margin, y_max + margin)
 
 
@@ -128,19 +134,19 @@ class CameraRandomizationEventsCfg:
         min_step_count_between_reset=REDRAW,
         params={
             "things": {name: half_height for name, (_, half_height) in CLUTTER.items()},
-            "area": _around(ROWS["clutter_place"].high, back=0.06),  # the base stands behind it
-            "keep_out": _around(ROWS["clutter_place"].low),
+            "area": MISSING,
+            "keep_out": MISSING,
         },
     )
-    ball_look = _recolour("ball_look")
-    table_look = _recolour("table_look")
-    dish_rim_look = _recolour("dish_rim_look")
-    dish_floor_look = _recolour("dish_floor_look")
-    finger_look = _recolour("finger_look")
-    plate_look = _recolour("plate_look")
-    bracket_look = _recolour("bracket_look")
-    hub_look = _recolour("hub_look")
-    servo_look = _recolour("servo_look")
+    ball_look = _recolour("ball_look", *LOOKS["ball_look"][1:])
+    table_look = _recolour("table_look", *LOOKS["table_look"][1:])
+    dish_rim_look = _recolour("dish_rim_look", *LOOKS["dish_rim_look"][1:])
+    dish_floor_look = _recolour("dish_floor_look", *LOOKS["dish_floor_look"][1:])
+    arm_look_0: EventTerm | None = None
+    arm_look_1: EventTerm | None = None
+    arm_look_2: EventTerm | None = None
+    arm_look_3: EventTerm | None = None
+    arm_look_4: EventTerm | None = None
 
 
 @configclass
@@ -166,25 +172,30 @@ class CameraEventPresetsCfg(EventPresetsCfg):
 ##
 
 
+def _wrist_camera(arm: arms.Arm) -> CameraCfg:
+    """Return an arm's camera with the size and the renderer that presets choose."""
+    return replace(
+        wrist_camera(arm),
+        width=preset(default=arm.camera.width, resnet18=RESNET_SIZE),
+        height=preset(default=arm.camera.height, resnet18=RESNET_SIZE),
+        renderer_cfg=MultiBackendRendererCfg(),
+    )
+
+
 @configclass
 class BallTransferCameraSceneCfg(BallTransferSceneCfg):
     """The scene with a camera on the hand. ``renderer=…`` selects another renderer than Newton's."""
 
-    wrist_camera: CameraCfg = replace(
-        WRIST_CAMERA_CFG,
-        width=preset(default=robot.WRIST_CAMERA.width, resnet18=RESNET_SIZE),
-        height=preset(default=robot.WRIST_CAMERA.height, resnet18=RESNET_SIZE),
-        renderer_cfg=MultiBackendRendererCfg(),
-    )
-    ball_look = _look("ball_look")
-    table_look = _look("table_look")
-    dish_rim_look = _look("dish_rim_look")
-    dish_floor_look = _look("dish_floor_look")
-    finger_look = _look("finger_look")
-    plate_look = _look("plate_look")
-    bracket_look = _look("bracket_look")
-    hub_look = _look("hub_look")
-    servo_look = _look("servo_look")
+    wrist_camera: CameraCfg = _wrist_camera(XARM1S)
+    ball_look = _drawn_look(LOOKS["ball_look"][0])
+    table_look = _drawn_look(LOOKS["table_look"][0])
+    dish_rim_look = _drawn_look(LOOKS["dish_rim_look"][0])
+    dish_floor_look = _drawn_look(LOOKS["dish_floor_look"][0])
+    arm_look_0: PresetCfg | None = None
+    arm_look_1: PresetCfg | None = None
+    arm_look_2: PresetCfg | None = None
+    arm_look_3: PresetCfg | None = None
+    arm_look_4: PresetCfg | None = None
     clutter_box = _clutter("clutter_box")
     clutter_can = _clutter("clutter_can")
     clutter_book = _clutter("clutter_book")
@@ -273,3 +284,20 @@ class BallTransferCameraEnvCfg(BallTransferEnvCfg):
     )
     observations: CameraObservationsCfg = CameraObservationsCfg()
     events: CameraEventPresetsCfg = CameraEventPresetsCfg()
+
+    def fit_to_arm(self) -> None:
+        """Put the arm's camera into the scene as well, and its colours and surroundings into the terms."""
+        super().fit_to_arm()
+        arm, workspace = arms.named(self.arm), WORLDS[self.arm].workspace
+        self.scene.wrist_camera = _wrist_camera(arm)
+        drawn = [chosen for chosen in alternatives(self.events) if isinstance(chosen, CameraRandomizationEventsCfg)]
+        for events in drawn:
+            events.clutter.params.update(
+                area=_around(workspace, ROWS["clutter_place"].high, back=0.06),  # the base stands behind it
+                keep_out=_around(workspace, ROWS["clutter_place"].low),
+            )
+        looks = body_of(arm).looks
+        for name, colour in zip(ARM_LOOKS[: len(looks)], looks.values(), strict=True):
+            setattr(self.scene, name, _drawn_look(f"Robot/{look(colour)}"))
+            for events in drawn:
+                setattr(events, name, _recolour(name, colour, "colour_arm"))

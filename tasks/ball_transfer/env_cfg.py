@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+
 from isaaclab.envs import ManagerBasedRLEnvCfg
 from isaaclab.managers import CurriculumTermCfg as CurrTerm
 from isaaclab.managers import EventTermCfg as EventTerm
@@ -13,22 +15,20 @@ from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
 
-from alice import robot
-from alice.assets import STARTS_FILE
+from alice import arms
+from alice.arms import XARM1S
+from alice.assets.arms import articulation
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 from alice.system import device
 from alice.transfer.curriculum import EARLY_WEIGHTS, MIXED_STARTS
+from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
-from .randomization_cfg import HOBBY_SERVO, RAMPED, ROWS, RandomizationEventsCfg
+from .randomization_cfg import RandomizationEventsCfg, fit_randomization, ramped, servo_ranges
+from .randomization_table import COMMON_ROWS
 from .scene_cfg import BallTransferSceneCfg
-
-WORKSPACE = ((0.09, 0.29), (-0.12, 0.12))
-"""Rectangle of ball and dish centres, base frame ((x), (y)) [m]: 20 x 24 cm, all of it in reach of the tool."""
-MIN_SEPARATION = 0.08
-"""Smallest distance of ball and dish [m]: the open gripper fits between ball and rim."""
-
+from .worlds import MIN_SEPARATION, WORLDS
 
 AUDIT_EPISODE_S = 8.0
 """Time for a transfer [s]."""
@@ -61,7 +61,7 @@ class HobbyServoActionsCfg:
     """Six numbers through servos that are late, coarse, loose and badly zeroed."""
 
     joints: actions.JointTargetActionCfg = actions.JointTargetActionCfg(
-        servo=HOBBY_SERVO, ideal_servo_share=IDEAL_SERVO_SHARE
+        servo=servo_ranges(XARM1S), ideal_servo_share=IDEAL_SERVO_SHARE
     )
 
 
@@ -120,9 +120,20 @@ class ObservationsCfg:
         joint_targets = ObsTerm(func=observations.joint_targets)
         last_action = ObsTerm(func=observations.last_action)
 
+    @configclass
+    class GoalStateCfg(ObsGroup):
+        """Whether the ball has got where it is to go.
+
+        It follows from ``ball_to_dish``, but there it is a bump 3 cm wide in numbers that span 30 cm: a policy that has
+        learned to fetch balls fetches those in the dish, too, and takes a million steps to tell them apart.
+        """
+
+        dish_flag = ObsTerm(func=observations.dish_flag)
+
     policy: PolicyCfg = PolicyCfg()
     privileged: PrivilegedCfg = PrivilegedCfg()
     command_state: CommandStateCfg = CommandStateCfg()
+    goal_state: GoalStateCfg = GoalStateCfg()
 
 
 @configclass
@@ -141,8 +152,8 @@ class EventsCfg:
         mode="reset",
         params={
             "shares": dict(MIXED_STARTS),
-            "bank": str(STARTS_FILE),
-            "area": WORKSPACE,
+            "bank": MISSING,
+            "area": MISSING,
             "min_separation": MIN_SEPARATION,
             "home_noise": 0.05,
             "table_height": (0.0, 0.0),
@@ -155,7 +166,7 @@ class RandomizedEventsCfg(EventsCfg, RandomizationEventsCfg):
     """How an episode begins, in a world that is not quite known."""
 
     def __post_init__(self):
-        self.reset_transfer.params["table_height"] = ROWS["table_height"].span
+        self.reset_transfer.params["table_height"] = COMMON_ROWS["table_height"].span
 
 
 @configclass
@@ -168,7 +179,7 @@ class EventPresetsCfg(PresetCfg):
 
 def _progress(part: str) -> RewTerm:
     """Return the term that pays the progress of a part of the job; the whole part pays its early weight."""
-    weight = EARLY_WEIGHTS[part] * robot.CONTROL_RATE_HZ
+    weight = EARLY_WEIGHTS[part] * CONTROL_RATE_HZ
     return RewTerm(func=rewards.transfer_progress, weight=weight, params={"part": part})
 
 
@@ -186,9 +197,9 @@ class RewardsCfg:
     lift = _progress("lift")
     transport = _progress("transport")
     release = _progress("release")
-    success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * robot.CONTROL_RATE_HZ)
+    success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
-        func=rewards.is_terminated_term, weight=-1.0 * robot.CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
+        func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
     action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
@@ -222,7 +233,7 @@ class TerminationsCfg:
     time_out = DoneTerm(func="isaaclab.envs.mdp:time_out", time_out=True)
     success = DoneTerm(func=terminations.transfer_success)
     ball_lost = DoneTerm(
-        func=terminations.is_ball_lost, params={"min_radius": 0.05, "max_radius": 0.36, "min_height": 0.0}
+        func=terminations.is_ball_lost, params={"min_radius": MISSING, "max_radius": MISSING, "min_height": 0.0}
     )
 
 
@@ -230,7 +241,7 @@ class TerminationsCfg:
 class CurriculumCfg:
     """The stages of :mod:`alice.transfer.curriculum`, moved through by success; ``--phase NAME`` stays at one."""
 
-    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": RAMPED})
+    stage = CurrTerm(func=curriculums.StagedCurriculum, params={"phase": "auto", "ramped": MISSING})
 
 
 @configclass
@@ -246,6 +257,11 @@ class CurriculumPresetsCfg(PresetCfg):
     none: NoCurriculumCfg = NoCurriculumCfg()
 
 
+def alternatives(presets: PresetCfg) -> list:
+    """Return what a choice of presets chooses from."""
+    return [value for value in vars(presets).values() if value is not None]
+
+
 @configclass
 class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     """Pick the ball out of its nest and put it in the dish.
@@ -257,8 +273,9 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         Six numbers in [-1, 1] at 20 Hz: five increments of joint targets (1 = 0.1 rad) and one gripper opening.
         ``presets=seven_actions``: each finger its own opening. ``presets=hobby_servo``: through real servos.
     Observations:
-        Actor: ``policy``, the documented 28 numbers, and ``command_state``, joint targets and last action. Critic:
-        ``privileged``, the 28 numbers without the errors of the servos, and ``command_state``.
+        Actor: ``policy``, the documented 28 numbers, ``command_state``, joint targets and last action, and
+        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged``, the 28 numbers without the
+        errors of the servos, ``command_state`` and ``goal_state``.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
         stages of :mod:`alice.transfer.curriculum` widen the workspace.
@@ -268,6 +285,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.transfer.outcome`).
     """
 
+    arm: str = XARM1S.name
+    """Name of the arm in :data:`alice.arms.ARMS`. The task decides it: scene, workspace and starts belong to it."""
     scene: BallTransferSceneCfg = BallTransferSceneCfg(num_envs=512, env_spacing=1.2)
     observations: ObservationsCfg = ObservationsCfg()
     actions: ActionPresetsCfg = ActionPresetsCfg()
@@ -278,13 +297,28 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
     curriculum: CurriculumPresetsCfg = CurriculumPresetsCfg()
 
     def __post_init__(self):
-        self.decimation = robot.PHYSICS_RATE_HZ // robot.CONTROL_RATE_HZ
+        self.decimation = PHYSICS_RATE_HZ // CONTROL_RATE_HZ
         self.episode_length_s = TRAINING_EPISODE_S
         self.sim.device = device.preferred()
-        self.sim.dt = 1.0 / robot.PHYSICS_RATE_HZ
+        self.sim.dt = 1.0 / PHYSICS_RATE_HZ
         self.sim.render_interval = self.decimation
         self.sim.physics = PhysicsCfg()
+        self.fit_to_arm()
         self.sim.default_visualizer_cfg = VisualizerCfg(eye=(0.55, -0.45, 0.40), lookat=(0.12, 0.0, 0.08))
+
+    def fit_to_arm(self) -> None:
+        """Put the arm into the scene, and its workspace, starts, limits and uncertainties into the terms."""
+        arm, world = arms.named(self.arm), WORLDS[self.arm]
+        self.scene.robot = articulation(arm)
+        for chosen in alternatives(self.events):
+            chosen.reset_transfer.params.update(area=world.workspace, bank=str(world.starts))
+            if isinstance(chosen, RandomizationEventsCfg):
+                fit_randomization(chosen, arm)
+        for chosen in alternatives(self.actions):
+            if chosen.joints.servo is not None:
+                chosen.joints.servo = servo_ranges(arm)
+        self.curriculum.default.stage.params["ramped"] = ramped(arm)
+        self.terminations.ball_lost.params.update(min_radius=world.nearest, max_radius=world.furthest)
 
     def play_mode(self) -> None:
         """Start every episode from home, as the audit does, without a curriculum."""

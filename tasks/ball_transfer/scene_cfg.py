@@ -5,11 +5,12 @@ from __future__ import annotations
 import isaaclab.sim as sim_utils
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
 from isaaclab.scene import InteractiveSceneCfg
-from isaaclab.utils import configclass, replace
+from isaaclab.utils import configclass
 from isaaclab_tasks.utils import PresetCfg
 
+from alice.arms import XARM1S
+from alice.assets.arms import articulation
 from alice.assets.objects import BALL_CFG, DISH_CFG, MOVABLE_TABLE_CFG, NEST_CFG, TABLE_CFG
-from alice.assets.xarm1s import XARM1S_CFG
 
 from .randomization_cfg import BALLS_CFG
 
@@ -34,7 +35,7 @@ class TablePresetsCfg(PresetCfg):
 class BallTransferSceneCfg(InteractiveSceneCfg):
     """One arm on a table. The robot's base frame is the environment's frame."""
 
-    robot: ArticulationCfg = replace(XARM1S_CFG, prim_path="{ENV_REGEX_NS}/Robot")
+    robot: ArticulationCfg = articulation(XARM1S)
     ball: BallPresetsCfg = BallPresetsCfg()
     dish: RigidObjectCfg = DISH_CFG
     nest: RigidObjectCfg = NEST_CFG

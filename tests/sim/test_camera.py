@@ -13,7 +13,7 @@ import imageio.v3 as iio  # noqa: E402
 from isaaclab.utils.math import quat_apply, quat_apply_inverse, quat_mul  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.deploy.policy import OnnxPolicy  # noqa: E402
 from alice.runs import chain as teaching  # noqa: E402
@@ -25,7 +25,7 @@ from alice.transfer.objects import BALL  # noqa: E402
 from alice.transfer.outcome import SELECTION_SEED  # noqa: E402
 
 TASK = "Alice-Ball-Transfer-Camera"
-CAMERA = robot.WRIST_CAMERA
+CAMERA = XARM1S.camera
 PLAIN = ("env.curriculum=none",)
 NEWTON = ("physics=newton_mjwarp",)
 

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
 from alice import contract as contracts  # noqa: E402
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
@@ -298,7 +298,7 @@ def test_the_contract_says_what_the_live_managers_do(job, simulate):
         assert [(term.size,) for term in item.terms] == manager.group_obs_term_dim[item.name]
     assert len(contract.action.names) == env.action_manager.total_action_dim
     assert contract.arm.control_rate_hz == round(1 / env.step_dt)
-    assert list(contract.arm.joint_names) == list(env.scene["robot"].joint_names) == list(robot.JOINT_NAMES)
+    assert list(contract.arm.joint_names) == list(env.scene["robot"].joint_names) == list(XARM1S.names)
 
 
 def test_the_exported_policy_transfers_balls(job, exported, tmp_path):

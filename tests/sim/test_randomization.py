@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import (  # noqa: E402
     BACKENDS,
     BALL_RADII,
@@ -51,11 +51,11 @@ NOMINAL = {
     "ball_mass": torch.tensor([[ROWS["ball_mass"].nominal]]),
     "ball_radius": torch.tensor([[ROWS["ball_radius"].nominal]]),
     "table_height": torch.zeros(1, 1),
-    "link_mass": torch.tensor([list(robot.LINK_MASSES.values())]),
-    "joint_armature": torch.tensor([[joint.armature for joint in robot.JOINTS]]),
-    "drive_stiffness": torch.tensor([[joint.stiffness for joint in robot.JOINTS]]),
-    "drive_damping": torch.tensor([[joint.damping for joint in robot.JOINTS]]),
-    "torque_cap": torch.tensor([[joint.effort_limit for joint in robot.JOINTS]]),
+    "link_mass": torch.tensor([list(XARM1S.link_masses.values())]),
+    "joint_armature": torch.tensor([[joint.armature for joint in XARM1S.joints]]),
+    "drive_stiffness": torch.tensor([[joint.stiffness for joint in XARM1S.joints]]),
+    "drive_damping": torch.tensor([[joint.damping for joint in XARM1S.joints]]),
+    "torque_cap": torch.tensor([[joint.effort_limit for joint in XARM1S.joints]]),
     "joint_friction": torch.zeros(1, 7),
 }
 

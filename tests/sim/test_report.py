@@ -88,7 +88,7 @@ def test_every_hand_has_its_own_camera_also_with_balls_of_several_sizes():
 
     import torch
 
-    from alice import robot
+    from alice.arms import XARM1S
     from alice.evaluation.audit import tracks
     from alice.evaluation.pictures import replay
     from alice.runs import launch
@@ -97,7 +97,7 @@ def test_every_hand_has_its_own_camera_also_with_balls_of_several_sizes():
         values = torch.zeros(1, sum(tracks.WIDTHS.values()))
         track = tracks.Track(values, torch.zeros(3), torch.tensor([0.3, 0.3, 0.0]), radius)
         for name in ("joint_pos", "targets"):
-            getattr(track, name)[:] = torch.tensor([robot.HOME[joint] for joint in robot.JOINT_NAMES])
+            getattr(track, name)[:] = torch.tensor(list(XARM1S.home))
             getattr(track, name)[:, 0] = yaw
         tool = (0.178 * math.cos(yaw) + 0.01, 0.178 * math.sin(yaw), radius)  # below the hand
         track.ball_pos[:] = torch.tensor(tool)

@@ -9,11 +9,13 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
 from alice.evaluation.physics import reward_audit  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import RewardsCfg  # noqa: E402
 from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC, AuditRewardsCfg  # noqa: E402
-from alice.transfer import curriculum  # noqa: E402
+from alice.transfer import (  # noqa: E402
+    curriculum,
+    timing,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +35,7 @@ def _failures(recorded, weights) -> set[str]:
 
 @pytest.mark.parametrize("stage", curriculum.STAGES, ids=curriculum.NAMES)
 def test_no_stage_pays_a_trick(stage, recorded):
-    weights = {name: weight * robot.CONTROL_RATE_HZ for name, weight in stage.weights.items()}
+    weights = {name: weight * timing.CONTROL_RATE_HZ for name, weight in stage.weights.items()}
     costs = RewardsCfg()
     weights |= {name: getattr(costs, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
     assert _failures(recorded, weights) == set(), reward_audit.table(reward_audit.judge(recorded, weights))

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import xarm1s  # noqa: E402
 from alice.studies import ablation  # noqa: E402
 from alice.transfer import curriculum  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
@@ -24,7 +24,7 @@ def _begin(env, kind: str) -> torch.Tensor:
     if kind == "above_dish":  # without the command to open that some of them get
         targets[:, 5:] = (transfer_state(env).ball_radius.unsqueeze(-1) - 0.008).clamp(min=0.0)
     action = torch.zeros(env.num_envs, 6)
-    action[:, 5] = 2.0 * targets[:, 5] / robot.FINGER_TRAVEL - 1.0
+    action[:, 5] = 2.0 * targets[:, 5] / xarm1s.FINGER_TRAVEL - 1.0
     return action
 
 

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 import gymnasium  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -97,6 +97,14 @@ def test_six_actions(simulate):
     assert obs["command_state"].shape == (8, 13)
 
 
+def test_the_policy_is_told_when_the_ball_has_got_to_the_dish(simulate):
+    env = simulate()
+    for kind, expected in (("home", 0.0), ("in_hand", 0.0), ("above_dish", 1.0), ("in_dish", 1.0)):
+        env.event_manager.get_term_cfg("reset_transfer").params["shares"] = {kind: 1.0}
+        obs, _ = env.reset()
+        assert obs["goal_state"].tolist() == [[expected]] * 8, kind
+
+
 def test_the_arm_follows_its_actions(simulate):
     env = simulate(play=True)
     before = env.scene["robot"].data.joint_pos.torch.clone()
@@ -177,7 +185,7 @@ def _many_starts(simulate):
 
 def test_play_mode_starts_from_home(simulate):
     env = _many_starts(simulate)
-    home = torch.tensor([robot.HOME[name] for name in robot.JOINT_NAMES])
+    home = torch.tensor(list(XARM1S.home))
     for _ in range(3):
         env.reset()
         assert transfer_state(env).books.is_home_start.all()

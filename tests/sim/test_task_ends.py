@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import xarm1s  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -64,7 +64,7 @@ def test_a_ball_in_the_dish_with_the_arm_close_is_no_success(env):
     over = place + torch.tensor([0.0, 0.0, 0.035])
     arm, reachable = geometry.inverse_kinematics(over, geometry.hand_pitch(over))
     assert reachable.all()
-    joints = torch.cat((arm, torch.full((8, 2), robot.FINGER_TRAVEL)), dim=-1)
+    joints = torch.cat((arm, torch.full((8, 2), xarm1s.FINGER_TRAVEL)), dim=-1)
     env.scene["robot"].write_joint_position_to_sim_index(position=joints)
     env.scene["robot"].write_joint_velocity_to_sim_index(velocity=torch.zeros(8, 7))
     env.action_manager.get_term("joints").set_targets(torch.arange(8), joints)
@@ -73,7 +73,7 @@ def test_a_ball_in_the_dish_with_the_arm_close_is_no_success(env):
         assert not terminated.any()
     now = transfer_state(env).now
     assert now.is_in_dish.all() and (now.ball_speed < 0.06).all() and (now.true.gap > 0.045).all()
-    assert (now.tool_ball_distance < 0.05).all()  # the one thing that is missing
+    assert (now.grip_distance < 0.05).all()  # the one thing that is missing
 
 
 def test_a_lost_ball_ends_the_episode_of_its_environment(env):

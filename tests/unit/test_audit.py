@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice import robot  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
 from alice.evaluation.audit import audit, draws, report  # noqa: E402
 from alice.transfer import outcome  # noqa: E402
 from alice.transfer.books import Books  # noqa: E402
@@ -38,8 +38,8 @@ class FakeDrives:
     """Stiffness of the joint table times environment number + 1, no damping, limits of the table."""
 
     def __init__(self, count: int):
-        stiffness = torch.tensor([[joint.stiffness for joint in robot.JOINTS]])
-        limit = torch.tensor([[joint.effort_limit for joint in robot.JOINTS]])
+        stiffness = torch.tensor([[joint.stiffness for joint in XARM1S.joints]])
+        limit = torch.tensor([[joint.effort_limit for joint in XARM1S.joints]])
         scale = torch.arange(1.0, count + 1).unsqueeze(-1)
         self.joint_stiffness = SimpleNamespace(torch=scale * stiffness)
         self.joint_damping = SimpleNamespace(torch=torch.zeros(count, 7))
@@ -120,14 +120,16 @@ class FakeEnv:
         self.resets = 0
         self.drawn = torch.zeros(count, 3)
         balls = {"assets_cfg": [None] * kinds} if kinds > 1 else {}
-        self.cfg = SimpleNamespace(scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls))))
+        self.cfg = SimpleNamespace(
+            arm=XARM1S.name, scene=SimpleNamespace(ball=SimpleNamespace(spawn=SimpleNamespace(**balls)))
+        )
         self.event_manager, self.observation_manager, self.sim = (
             FakeEvents(self),
             FakeObservations(count),
             FakeSimulator(self),
         )
         self.transfer_state = FakeState(count)
-        self.driven = torch.zeros(count, 7)
+        self.driven, self.targets = torch.zeros(count, 7), torch.zeros(count, 7)
         self.unwrapped = self.action_manager = self
         self.scene = FakeScene(robot=SimpleNamespace(data=FakeDrives(count)))
 
@@ -163,6 +165,8 @@ class FakeEnv:
         last.length[done] = self._step[done]
         # While an environment runs its joints stand 0.01 rad from their targets; after a reset far more.
         state.now.true.joint_pos = torch.where((done | ~self._is_first).unsqueeze(-1), 9.0, 0.01).repeat(1, 7)
+        # The target of the first joint goes with the cube of time.
+        self.targets = torch.nn.functional.pad(1e-3 * self._step.unsqueeze(-1) ** 3, (0, 6))
         self._is_first &= ~done
         self._step[done] = 0
         return torch.zeros(self.num_envs, 3), None, done.long(), {}
@@ -232,8 +236,25 @@ def test_where_ball_and_dish_were_is_kept():
 def test_the_state_after_a_reset_does_not_count_as_effort():
     episodes = audit.run_audit(FakeEnv(), FakePolicy(), 4, 7, show_progress=False)
     for env in range(4):  # each with its own drives
-        expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in robot.JOINTS]
+        expected = [min(0.01 * joint.stiffness * (env + 1), joint.effort_limit) for joint in XARM1S.joints]
         assert episodes.peak_effort[env].tolist() == pytest.approx(expected)
+
+
+def test_manners_are_counted_until_the_first_episode_ends():
+    env = FakeEnv()
+    env.transfer_state.now.true.joint_vel = torch.full((16, 7), 0.5)
+    episodes = audit.run_audit(env, FakePolicy(), 16, 7, show_progress=False)
+    # A third difference of 0.006 rad in one of five joints, over 0.05 s cubed.
+    assert episodes.jerk[6:].tolist() == pytest.approx([0.006 / 0.05**3 / math.sqrt(5)] * 10, rel=1e-4)
+    assert episodes.jerk[0] == 0.0, "two steps have no third difference"
+    for index in (0, 5, 15):  # the last step is the next episode's
+        effort = float(episodes.peak_effort[index].sum())
+        assert float(episodes.work[index]) == pytest.approx(effort * 0.5 * 0.05 * (index + 1), rel=1e-4)
+    assert torch.allclose(episodes.mean_speed, torch.full((16, 7), 0.5))
+    expected = [min(0.01 - joint.lower, joint.upper - 0.01) for joint in XARM1S.joints]
+    assert episodes.room[3].tolist() == pytest.approx(expected)
+    summary = audit.summarize(episodes, 0.05)["manners"]
+    assert summary["peak_speed_rad_s"]["max"] == 0.5 and summary["room_rad"]["min"] == pytest.approx(min(expected[:5]))
 
 
 def test_starts_that_are_not_home_starts_are_refused():

@@ -38,7 +38,7 @@ def test_registering_the_tasks_imports_no_simulator():
 def test_registering_the_tasks_leaves_word_with_modules_that_exist():
     """A release that renames one of them would leave a work-around without effect and without a word."""
     program = REGISTER + (
-        "from alice import after_import;"
+        "from alice.system import after_import;"
         "print(*[name for f in sys.meta_path if isinstance(f, after_import._Watcher) for name in f.actions])"
     )
     names = _python(program).split()

@@ -6,25 +6,28 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice import robot  # noqa: E402
-from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
-from alice.deploy.observation import Controller, forward_kinematics  # noqa: E402
+from made_up import contract_of, image, vector  # noqa: E402
+
+from alice.arms import XARM1S  # noqa: E402
+from alice.contract import VectorInput, terms_of  # noqa: E402
+from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.pictures import fit_picture  # noqa: E402
 
-HOME = np.array([[robot.HOME[name] for name in robot.JOINT_NAMES]], np.float32)
+HOME = np.array([list(XARM1S.home)], np.float32)
 BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]]), np.array([0.015])
 
 
 def make(*names: str, count: int = 1) -> Controller:
     """Return a controller whose policy sees some terms as the input ``x``."""
-    return Controller(Contract("T", "1", None, "", (VectorInput("x", tuple(TERMS[name] for name in names)),)), count)
+    return Controller(contract_of(vector("x", *names)), count)
 
 
 def test_the_tool_point_is_where_the_joint_table_puts_it(tool_point):
     generator = np.random.default_rng(3)
-    joints = generator.uniform(-1.2, 1.2, (50, 7))
-    expected = [tool_point(dict(zip(robot.JOINT_NAMES, row, strict=True))) for row in joints.tolist()]
-    np.testing.assert_allclose(forward_kinematics(joints), expected, atol=1e-9)
+    joints = generator.uniform(-1.2, 1.2, (50, 7)).astype(np.float32)
+    joints[:, 5:] = 0.01
+    expected = [tool_point(dict(zip(XARM1S.names, row, strict=True))) for row in joints.tolist()]
+    np.testing.assert_allclose(make("tool_pos", count=50).inputs(joints)["x"], expected, atol=1e-6)
 
 
 def test_terms_come_in_the_order_of_the_contract():
@@ -47,8 +50,8 @@ def test_speed_is_the_difference_of_two_readings_and_zero_at_the_start():
 
 
 def test_numbers_are_cut_and_scaled_as_the_contract_says():
-    term = replace(TERMS["ball_pos"], clip=(-0.1, 0.1), scale=2.0)
-    controller = Controller(Contract("T", "1", None, "", (VectorInput("x", (term,)),)))
+    term = replace(terms_of(XARM1S)["ball_pos"], clip=(-0.1, 0.1), scale=2.0)
+    controller = Controller(contract_of(VectorInput("x", (term,))))
     np.testing.assert_allclose(controller.inputs(HOME, BALL, DISH, RADIUS)["x"], [[0.2, 0.0, 0.03]], atol=1e-7)
 
 
@@ -62,7 +65,7 @@ def test_the_pinch_flag_is_that_of_training():
     joints[:, 5:] = generator.uniform(0.010, 0.020, (count, 2))
     controller = make("pinch_flag", count=count)
     controller.targets[:, 5:] = generator.uniform(0.005, 0.020, (count, 2))
-    tool = forward_kinematics(joints)
+    tool = make("tool_pos", count=count).inputs(joints)["x"]
     ball = tool + generator.normal(0.0, 0.008, (count, 3))
     radius = generator.uniform(0.012, 0.018, count)
     found = controller.inputs(joints, ball, np.repeat(DISH, count, 0), radius)["x"][:, 0]
@@ -76,6 +79,26 @@ def test_the_pinch_flag_is_that_of_training():
     assert (found == expected).mean() > 0.999  # rounding at a threshold
 
 
+def test_the_dish_flag_is_that_of_training(make_env):
+    torch = pytest.importorskip("torch")
+    from alice.mdp import observations
+    from alice.transfer.state import transfer_state
+
+    generator = np.random.default_rng(6)
+    count = 2000
+    env, everyone = make_env(count), torch.arange(count)
+    dish = generator.uniform((0.1, -0.1, -0.003), (0.3, 0.1, 0.003), (count, 3)).astype(np.float32)
+    ball = (dish + generator.uniform((-0.05, -0.05, 0.01), (0.05, 0.05, 0.15), (count, 3))).astype(np.float32)
+    env.put(ball=torch.from_numpy(ball))
+    transfer_state(env).begin_episode(everyone, torch.from_numpy(dish), everyone >= 0)
+    env.end_reset(everyone)
+    radius = transfer_state(env).ball_radius.numpy()
+    found = make("dish_flag", count=count).inputs(np.repeat(HOME, count, 0), ball, dish, radius)["x"][:, 0]
+    expected = observations.dish_flag(env)[:, 0].numpy()
+    assert 0.05 < expected.mean() < 0.95
+    assert (found == expected).mean() > 0.999  # rounding at a threshold
+
+
 def test_targets_move_by_the_scaled_action_and_the_gripper_slews():
     controller = make("last_action")
     after = controller.targets_after(np.array([[1.0, -0.5, 0.0, 0.0, 9.0, -1.0]]))
@@ -83,7 +106,7 @@ def test_targets_move_by_the_scaled_action_and_the_gripper_slews():
     np.testing.assert_allclose(controller.inputs(HOME, BALL, DISH, RADIUS)["x"], [[1.0, -0.5, 0.0, 0.0, 1.0, -1.0]])
     for _ in range(50):
         after = controller.targets_after(np.array([[1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]))
-    np.testing.assert_allclose(after[0], [joint.upper for joint in robot.JOINTS], rtol=1e-6)
+    np.testing.assert_allclose(after[0], [joint.upper for joint in XARM1S.joints], rtol=1e-6)
 
 
 def test_targets_that_were_returned_do_not_change_later():
@@ -101,8 +124,7 @@ def test_targets_that_were_returned_do_not_change_later():
 
 def _seeing(frames: int = 3, count: int = 2) -> Controller:
     """Return a controller whose policy sees its joints, the dish and pictures of 8x6."""
-    vector = VectorInput("x", (TERMS["joint_pos"], TERMS["dish_place"]))
-    return Controller(Contract("T", "1", None, "", (vector, ImageInput("image", 8, 6, frames))), count)
+    return Controller(contract_of(vector("x", "joint_pos", "dish_place"), image(8, 6, frames)), count)
 
 
 def _grey(*values: int, width: int = 8, height: int = 6) -> np.ndarray:

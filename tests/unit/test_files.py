@@ -66,9 +66,10 @@ def _write_bank(path):
 
 def _write_asset(path):
     pytest.importorskip("pxr")
-    from alice.assets import xarm1s_builder
+    from alice.assets import arm_builder
+    from alice.assets.bodies import BODIES
 
-    xarm1s_builder.build(path)
+    arm_builder.build(BODIES["xarm1s"], path)
 
 
 def _write_picture(path):
@@ -91,11 +92,12 @@ def _write_film(path):
 def _write_steps(path):
     pytest.importorskip("isaaclab")
     torch = pytest.importorskip("torch")
+    from alice.arms import XARM1S
     from alice.evaluation.audit import tracks
 
     kept = tracks.Tracks()
-    values = torch.zeros(300, sum(tracks.WIDTHS.values()))
-    kept._finished = [tracks.Track(values, torch.zeros(3), torch.zeros(3), 0.015)]
+    values = torch.zeros(300, sum(tracks.widths(XARM1S).values()))
+    kept._finished = [tracks.Track(XARM1S, values, torch.zeros(3), torch.zeros(3), 0.015)]
     tracks.write_steps(kept, [0], 0.05, path)
 
 
@@ -105,7 +107,7 @@ def test_a_long_film_needs_no_more_memory_than_a_short_one():
 import resource, sys
 from pathlib import Path
 import numpy as np
-from alice.evaluation import encoder
+from alice.evaluation.pictures import encoder
 
 picture = np.zeros((480, 640, 3), np.uint8)
 with encoder.opened(Path(sys.argv[1]), 20) as write:
@@ -312,10 +314,11 @@ def _damage(path: Path) -> None:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_recording_that_is_none_is_refused(name, tmp_path):
-    from alice.contract import Contract, VectorInput
+    from made_up import contract_of, vector
+
     from alice.export import recordings
 
-    contract = Contract("T", "1", None, "", (VectorInput("policy", ()),))
+    contract = contract_of(vector("policy"))
     RECORDINGS[name](tmp_path / "inputs.npz")
     with pytest.raises(UsageError, match=r"^recorded inputs 'inputs.npz'") as told:
         recordings.load(tmp_path / "inputs.npz", contract)
@@ -328,7 +331,7 @@ def test_a_recording_that_is_none_is_refused(name, tmp_path):
 
 SCRIPT = """
 import errno, sys
-from alice import usage
+from alice.cli import usage
 
 def main(argv):
     {body}
@@ -367,7 +370,7 @@ def test_a_working_directory_that_is_gone_is_told_in_one_line(tmp_path):
     gone.mkdir()
     code = """
 import os, sys
-from alice import files, usage
+from alice.cli import files, usage
 
 os.rmdir(os.getcwd())
 sys.argv = ["x", "--output", "new"]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts", "tests")
 MAPPED = ("tasks", "agents", "assets")  # imported as alice.tasks, alice.agents, alice.assets
 # Standard library and numpy, and each other: they are loaded on the robot, too.
-FACTS = {"arms", "contract", "transfer.objects", "transfer.outcome", "transfer.curriculum"}
+FACTS = {"arms", "contract", "transfer.objects", "transfer.outcome", "transfer.curriculum", "transfer.timing"}
 SIMULATION = {"isaaclab", "isaaclab_*", "rsl_rl", "gymnasium", "warp", "isaacsim", "omni", "pxr"}
 TERMS = {"mdp", "models", "learning"}
 DOORS = {"runs", "evaluation", "export", "doctor", "studies", "deploy"}
@@ -138,7 +138,7 @@ def test_imports_follow_the_arrows(path: Path):
     ("path", "line", "reason"),
     [
         ("alice/arms/xarm1s.py", "import torch", "standard library, numpy and other facts only"),
-        ("alice/contract.py", "from alice.transfer import geometry", "other facts only"),
+        ("alice/contract/form.py", "from alice.transfer import geometry", "other facts only"),
         ("alice/__init__.py", "import isaaclab", "other facts only"),
         (
             "alice/transfer/geometry.py",
@@ -178,7 +178,7 @@ def test_a_wrong_import_is_detected(path: str, line: str, reason: str):
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("alice/contract.py", "import json\nimport numpy as np\nfrom alice.arms import Arm"),
+        ("alice/contract/form.py", "import json\nimport numpy as np\nfrom alice.arms import Arm"),
         ("alice/transfer/geometry.py", "import torch\nfrom alice.arms import kinematics"),
         ("alice/deploy/loop.py", "import numpy\nimport onnxruntime\nfrom alice.contract import C\nfrom . import d"),
         ("alice/mdp/rewards.py", "import torch\nfrom isaaclab.managers import X\nfrom . import observations"),

@@ -1,6 +1,5 @@
-"""The page about the robot: its table is that of the robot's facts, its programs run as printed."""
+"""The page about the robot: its tables are those of the arms, its programs run as printed."""
 
-import math
 import os
 import re
 import shutil
@@ -10,41 +9,63 @@ from pathlib import Path
 
 import pytest
 
-from alice import robot
+np = pytest.importorskip("numpy")
+
+from alice.arms import ARMS, SO101, XARM1S, so101, xarm1s  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
-    if re.match(r"\| \d \| \d: `", line)
-]
+EVERY_ARM = pytest.mark.parametrize("arm", ARMS.values(), ids=lambda arm: arm.name)
 
 
-def test_the_table_is_that_of_the_joints():
-    assert len(ROWS) == len(robot.JOINTS)
-    for column, (joint, row) in enumerate(zip(robot.JOINTS, ROWS, strict=True)):
-        unit = "rad" if joint.kind == "revolute" else "m"
-        lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {unit}", row[3]).groups()
+SECTIONS = dict(re.findall(r"^### Servos of the ([^\n]*)$(.*?)(?=^###? )", PAGE, re.DOTALL | re.MULTILINE))
+
+
+def _section(arm) -> str:
+    """Return what the page says of an arm's servos; a variant of an arm begins with its title."""
+    (section,) = (text for title, text in SECTIONS.items() if arm.title.startswith(title))
+    return section
+
+
+def _rows(arm) -> list[list[str]]:
+    """Return the cells of an arm's table."""
+    lines = [line for line in _section(arm).splitlines() if re.match(r"\| \d \| \d: `", line)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@EVERY_ARM
+def test_the_table_is_that_of_the_joints(arm):
+    rows = _rows(arm)
+    assert len(rows) == len(arm.joints)
+    for column, (joint, row) in enumerate(zip(arm.joints, rows, strict=True)):
+        lower, upper = re.fullmatch(rf"(-?[\d.]+) to ([\d.]+) {joint.unit}", row[3]).groups()
         assert (row[0], row[1]) == (str(joint.servo_id), f"{column}: `{joint.name}`")
         assert (float(lower), float(upper)) == pytest.approx((joint.lower, joint.upper), abs=1e-4)
 
 
-def test_its_counts_are_those_of_the_constants():
-    per_metre = robot.COUNTS_PER_RADIAN / robot.FINGER_PER_RADIAN
-    assert f"`counts = {robot.CENTRE_COUNTS} + sign · {robot.COUNTS_PER_RADIAN:.2f} · rad`" in PAGE
-    assert f"`counts = {robot.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in PAGE
-    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+@EVERY_ARM
+def test_its_counts_are_those_of_the_servos(arm):
+    for joint, row in zip(arm.joints, _rows(arm), strict=True):
         if joint.kind == "revolute":
-            ends = [robot.CENTRE_COUNTS + robot.COUNTS_PER_RADIAN * end for end in (joint.lower, joint.upper)]
-        else:
-            ends = [robot.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
-        assert row[4] == " to ".join(str(round(end)) for end in ends)
+            servo = joint.servo
+            ends = [servo.centre_counts + servo.counts_per_radian * end for end in (joint.lower, joint.upper)]
+            assert row[4] == " to ".join(str(round(end)) for end in ends)
+            assert f"`counts = {servo.centre_counts} + sign · {servo.counts_per_radian:.2f} · rad`" in _section(arm)
 
 
-def test_a_sign_that_no_source_gives_is_to_be_checked():
-    for joint, row in zip(robot.JOINTS, ROWS, strict=True):
+def test_the_counts_of_the_gripper_of_the_xarm():
+    per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
+    assert f"`counts = {xarm1s.GRIPPER_CLOSED_COUNTS} - {per_metre:.1f} · m`" in _section(XARM1S)
+    for joint, row in zip(XARM1S.joints, _rows(XARM1S), strict=True):
+        if joint.kind == "prismatic":
+            ends = [xarm1s.GRIPPER_CLOSED_COUNTS - per_metre * end for end in (joint.lower, joint.upper)]
+            assert row[4] == " to ".join(str(round(end)) for end in ends)
+
+
+@EVERY_ARM
+def test_a_sign_that_no_source_gives_is_to_be_checked(arm):
+    for joint, row in zip(arm.joints, _rows(arm), strict=True):
         assert ("check on your arm" in row[5]) == (joint.kind == "revolute")
 
 
@@ -54,7 +75,22 @@ def test_positive_is_where_the_page_says(tool_point):
     for name in ("elbow_joint", "wrist_pitch_joint"):
         assert tool_point({name: 0.5})[0] > up[0]
     assert tool_point({"shoulder_joint": 1.0, "base_joint": 0.5})[1] > 0
-    assert math.isclose(robot.SHOULDER_HEIGHT, 0.065) and round(-1000 * robot.SHOULDER_OFFSET) == 11
+    assert XARM1S.chain.shoulder == pytest.approx((-0.011, 0.065), abs=5e-4)
+
+
+def test_positive_is_where_the_page_says_of_the_so101(tool_point, opening):
+    middle = tool_point({}, SO101)
+    assert tool_point({"shoulder_pan": 0.5}, SO101)[1] < -0.1, "to the right"
+    assert tool_point({"shoulder_lift": 0.5}, SO101)[2] < middle[2]
+    for name in ("elbow_flex", "wrist_flex"):
+        assert tool_point({name: 0.5}, SO101)[2] < middle[2]
+    assert opening({}, SO101) == pytest.approx((0.0, 0.0, 1.0)), "in the vertical plane"
+    # The hand points forward; a right-handed turn about it would take what is up to the right.
+    assert opening({"wrist_roll": 0.5}, SO101)[1] > 0.4
+    assert SO101.chain.shoulder == pytest.approx((0.030, 0.119), abs=5e-4)
+    assert so101.SWEEP_MIDDLE["elbow_flex"] == pytest.approx(-0.12, abs=0.005)
+    assert so101.ROLL_ZERO == pytest.approx(0.049, abs=5e-4) and so101.JAW_OPEN == 0.5
+    assert SO101.gripper.gap(np.array(SO101.gripper.opened)) == pytest.approx(0.051, abs=5e-4)
 
 
 @pytest.mark.parametrize("index", range(len(PROGRAMS)))

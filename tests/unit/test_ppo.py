@@ -1,6 +1,7 @@
 """Our PPO learns what RSL-RL's PPO learns."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,11 +12,14 @@ from rsl_rl.models import MLPModel  # noqa: E402
 from rsl_rl.storage import RolloutStorage  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
+from alice.arms import XARM1S  # noqa: E402
 from alice.learning.ppo import MirrorPPO, StudentPPO  # noqa: E402
 from alice.learning.symmetry import mirror_left_right  # noqa: E402
 from alice.models.keypoints import KeypointCNNModel  # noqa: E402
 
 ENVS, STEPS = 8, 6
+ENV = SimpleNamespace(unwrapped=SimpleNamespace(cfg=SimpleNamespace(arm=XARM1S.name)))
+"""Its arm is all that the mirror asks of an environment."""
 
 
 def _observations():
@@ -31,7 +35,7 @@ def _updated(algorithm, learned=False):
     actor = MLPModel(obs, groups, "actor", 6, [16], distribution_cfg=copy.deepcopy(noise))
     critic = MLPModel(obs, groups, "critic", 1, [16])
     storage = RolloutStorage("rl", ENVS, STEPS, obs, [6])
-    symmetry = {"env": None, "data_augmentation_func": mirror_left_right, "use_data_augmentation": True}
+    symmetry = {"env": ENV, "data_augmentation_func": mirror_left_right, "use_data_augmentation": True}
     symmetry |= {"use_mirror_loss": learned, "mirror_loss_coeff": 1.0}
     ppo = algorithm(actor, critic, storage, num_learning_epochs=2, num_mini_batches=2, symmetry_cfg=symmetry)
     with torch.inference_mode():

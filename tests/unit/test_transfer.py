@@ -4,8 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
-from alice.transfer import geometry, outcome  # noqa: E402
+from alice.transfer import outcome  # noqa: E402
 from alice.transfer.books import HISTORY  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -331,7 +332,7 @@ def test_observations_take_the_reported_joints_and_success_takes_the_truth(make_
     assert state.now.true.is_pinched.all() and not state.now.measured.is_pinched.any()
     assert state.now.true.gap == pytest.approx(0.03) and state.now.measured.gap == pytest.approx(0.23)
     assert torch.allclose(state.now.measured.joint_pos, state.now.true.joint_pos + 0.1)
-    expected, _ = geometry.forward_kinematics(state.now.true.joint_pos + 0.1)
+    expected, _ = kinematics.forward(XARM1S, state.now.true.joint_pos + 0.1)
     assert torch.allclose(state.now.measured.tool_pos, expected)
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from alice import robot
+from alice import arms
 from alice.cli import terminal
-from alice.evaluation.audit import draws, intervals
+from alice.evaluation.audit import draws, intervals, manners
 from alice.transfer import outcome
 from alice.transfer.books import Last
 from alice.transfer.state import transfer_state
@@ -36,8 +36,9 @@ DEFAULT_SEED = 20260
 
 @dataclass
 class Episodes:
-    """What happened in E counted episodes."""
+    """What happened in E counted episodes of an arm with J joints."""
 
+    arm: arms.Arm
     stages: torch.Tensor
     """Milestones in the order of :data:`alice.transfer.outcome.STAGES`, (E, 6) bool."""
     stage_steps: torch.Tensor
@@ -61,15 +62,23 @@ class Episodes:
     dish: torch.Tensor
     """Centre of the dish, (E, 2), base frame [m]."""
     peak_effort: torch.Tensor
-    """Greatest drive effort of each joint, read at the end of each control step, (E, 7) [N·m, N]."""
+    """Greatest drive effort of each joint, read at the end of each control step, (E, J) [N·m, N]."""
     peak_speed: torch.Tensor
-    """Greatest speed of each joint, read likewise, (E, 7) [rad/s, m/s]."""
+    """Greatest speed of each joint, read likewise, (E, J) [rad/s, m/s]."""
+    mean_speed: torch.Tensor
+    """Mean speed of each joint, without sign, (E, J) [rad/s, m/s]."""
+    room: torch.Tensor
+    """Smallest distance of each joint from its stops, (E, J) [rad, m]."""
+    work: torch.Tensor
+    """Work of the drives, torque times speed without sign over all joints, (E,) [J]."""
+    jerk: torch.Tensor
+    """Root mean square third difference of the arm joints' targets, over the control step cubed, (E,) [rad/s³]."""
 
     @staticmethod
     def concatenate(parts: list[Episodes]) -> Episodes:
         """Return all episodes of several rounds in one."""
-        names = Episodes.__dataclass_fields__
-        return Episodes(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+        names = [name for name in Episodes.__dataclass_fields__ if name != "arm"]
+        return Episodes(parts[0].arm, **{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
 
 def envs_for(episodes: int, num_envs: int | None, kinds: int = 1) -> int:
@@ -132,32 +141,28 @@ def _round(
         raise RuntimeError("an audit counts home starts only, but the reset event draws others: check play_mode()")
     running = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     running[counted] = True
-    peak_effort, peak_speed = (torch.zeros(env.num_envs, len(robot.JOINTS), device=env.device) for _ in range(2))
-    effort, speed = torch.zeros_like(peak_effort), torch.zeros_like(peak_speed)
+    moved = manners.Manners(env.unwrapped)
     start = {"ball_start": state.now.ball_pos[:, :2].clone(), "dish": state.dish_pos[:, :2].clone()}
     if tracks is not None:
         tracks.begin(env.unwrapped)
     kept: dict[str, torch.Tensor] = {}
     while running.any():
         if tracks is not None:
-            tracks.note(state, effort, speed)
+            tracks.note(state, moved.effort, moved.speed)
         obs, _, dones, _ = env.step(policy(obs))
         policy.reset(dones)
         done = dones.bool()
         # A finished environment has been reset by now: its joints are those of the next episode.
-        alive = (running & ~done).unsqueeze(-1)
-        effort, speed = _drive(env)
-        peak_effort = torch.maximum(peak_effort, torch.where(alive, effort, 0.0))
-        peak_speed = torch.maximum(peak_speed, torch.where(alive, speed, 0.0))
+        moved.note(running & ~done)
         ended = running & done
         if ended.any():
             _keep(kept, state.books.last, ended)
             running &= ~done
             bar.update(int(ended.sum()))
-    kept.update(peak_effort=peak_effort, peak_speed=peak_speed, ball_radius=state.ball_radius, **start)
+    kept.update(**moved.results(), ball_radius=state.ball_radius, **start)
     if tracks is not None:
         tracks.finish(kept["length"], counted)
-    return Episodes(**{name: value[counted].cpu() for name, value in kept.items()})
+    return Episodes(arms.of(env.unwrapped), **{name: value[counted].cpu() for name, value in kept.items()})
 
 
 def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> None:
@@ -165,18 +170,6 @@ def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> Non
     for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "calm", "length"):
         value = getattr(last, name)
         kept.setdefault(name, torch.zeros_like(value))[ended] = value[ended]
-
-
-def _drive(env: RslRlVecEnvWrapper) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the size of each joint's drive effort and speed now, (N, 7) each.
-
-    The effort is the drive law of the asset, stiffness times error minus damping times speed, within the effort limit.
-    """
-    arm = env.unwrapped.scene["robot"].data
-    now = transfer_state(env.unwrapped).now.true
-    error = env.unwrapped.action_manager.get_term("joints").driven - now.joint_pos
-    effort = arm.joint_stiffness.torch * error - arm.joint_damping.torch * now.joint_vel
-    return torch.minimum(effort.abs(), arm.joint_effort_limits.torch), now.joint_vel.abs()
 
 
 def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
@@ -204,6 +197,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
             "median": float(episodes.max_height.median()),
             "max": float(episodes.max_height.max()),
         },
+        "manners": manners.summary(episodes),
         "joints": {
             joint.name: {
                 "peak_effort": float(episodes.peak_effort[:, index].max()),
@@ -213,7 +207,7 @@ def summarize(episodes: Episodes, step_dt: float) -> dict[str, Any]:
                 "speed_limit": joint.velocity_limit,
                 "units": ["N·m", "rad/s"] if joint.kind == "revolute" else ["N", "m/s"],
             }
-            for index, joint in enumerate(robot.JOINTS)
+            for index, joint in enumerate(episodes.arm.joints)
         },
     }
 

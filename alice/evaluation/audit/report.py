@@ -52,6 +52,21 @@ def table(report: dict[str, Any]) -> str:
     hardest = max(report["joints"].items(), key=lambda item: item[1]["median_peak_effort"] / item[1]["effort_limit"])
     share = hardest[1]["median_peak_effort"] / hardest[1]["effort_limit"]
     rows.append(("effort", f"{hardest[0]} works hardest: in the median episode up to {share:.0%} of its limit"))
+    if manners := report["manners"]:
+        rows += [
+            (
+                "speed",
+                "fastest arm joint {median:.2f} rad/s, median of peaks; {max:.2f} at most".format(
+                    **manners["peak_speed_rad_s"]
+                ),
+            ),
+            ("jerk", "{median:.0f} rad/s³, median of the targets' root mean square".format(**manners["jerk_rad_s3"])),
+            ("work", "{median:.2f} J a transfer, median".format(**manners["work_j"])),
+            (
+                "stops",
+                "{min:.2f} rad away at the nearest, {median:.2f} rad in the median".format(**manners["room_rad"]),
+            ),
+        ]
     rows.append(("took", f"{report['wall_time_s']:.0f} s, {report['num_envs']} environments at a time"))
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)

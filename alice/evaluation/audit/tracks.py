@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import robot
+from alice import arms
 from alice.cli import files
 from alice.transfer import outcome
 from alice.transfer.state import TransferState
@@ -20,27 +20,21 @@ if TYPE_CHECKING:
 
     from alice.evaluation.audit.audit import Episodes
 
-WIDTHS = {
-    "joint_pos": 7,
-    "targets": 7,
-    "effort": 7,
-    "joint_speed": 7,
-    "tool_pos": 3,
-    "ball_pos": 3,
-    "ball_speed": 1,
-    "gap": 1,
-    "is_pinched": 1,
-    "is_in_dish": 1,
-}
-"""Columns of a track: name and width. Units are those of :class:`alice.transfer.reading.Snapshot`."""
+
+def widths(arm: arms.Arm) -> dict[str, int]:
+    """Return name and width of the columns of a track; units are those of :class:`alice.transfer.reading.Snapshot`."""
+    joints = dict.fromkeys(("joint_pos", "targets", "effort", "joint_speed"), len(arm.joints))
+    scalars = dict.fromkeys(("ball_speed", "gap", "is_pinched", "is_in_dish"), 1)
+    return {**joints, "tool_pos": 3, "ball_pos": 3, **scalars}
 
 
 @dataclass(frozen=True)
 class Track:
     """One episode: the states that its policy acted in."""
 
+    arm: arms.Arm
     values: torch.Tensor
-    """(T, sum of :data:`WIDTHS`), T control steps."""
+    """(T, sum of :func:`widths`), T control steps."""
     nest: torch.Tensor
     """Centre of the nest, (3,), base frame [m]."""
     dish: torch.Tensor
@@ -52,11 +46,12 @@ class Track:
         return len(self.values)
 
     def __getattr__(self, name: str) -> torch.Tensor:
-        """Return a column by its name in :data:`WIDTHS`, (T, width)."""
-        if name not in WIDTHS:
+        """Return a column by its name in :func:`widths`, (T, width)."""
+        columns = widths(self.arm) if "arm" in vars(self) else {}
+        if name not in columns:
             raise AttributeError(name)
-        first = sum(WIDTHS[other] for other in list(WIDTHS)[: list(WIDTHS).index(name)])
-        return self.values[:, first : first + WIDTHS[name]]
+        first = sum(columns[other] for other in list(columns)[: list(columns).index(name)])
+        return self.values[:, first : first + columns[name]]
 
 
 class Tracks:
@@ -88,8 +83,8 @@ class Tracks:
 
         Args:
             state: State that the policy is about to act in.
-            effort: Size of the drive efforts, (N, 7) [N·m, N].
-            speed: Size of the joint speeds, (N, 7) [rad/s, m/s].
+            effort: Size of the drive efforts, (N, J) [N·m, N].
+            speed: Size of the joint speeds, (N, J) [rad/s, m/s].
         """
         now = state.now
         scalars = (now.ball_speed, now.true.gap, now.true.is_pinched, now.is_in_dish)
@@ -107,7 +102,8 @@ class Tracks:
         values = torch.stack(self._steps, dim=1)
         for index in counted.tolist():
             nest, dish, radius = (place[index] for place in self._places)
-            self._finished.append(Track(values[index, : lengths[index]].clone(), nest, dish, float(radius)))
+            steps = values[index, : lengths[index]].clone()
+            self._finished.append(Track(arms.of(self._env), steps, nest, dish, float(radius)))
         self._steps = []
 
 
@@ -127,7 +123,7 @@ def write_steps(tracks: Tracks, episodes: Sequence[int], step_dt: float, path: P
     """
     names = ["episode", "step", "time_s", "ball_x", "ball_y", "ball_z", "ball_speed", "tool_x", "tool_y", "tool_z"]
     names += ["gap", "is_pinched", "is_in_dish"]
-    names += [f"{kind}_{joint}" for kind in ("pos", "effort", "speed") for joint in robot.JOINT_NAMES]
+    names += [f"{kind}_{joint}" for kind in ("pos", "effort", "speed") for joint in tracks[0].arm.names]
     with files.writing(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)

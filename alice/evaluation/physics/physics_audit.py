@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from alice import robot
-from alice.assets import STARTS_FILE
 from alice.cli import files
-from alice.evaluation.physics.physics_bench import FAR_AWAY, GRAVITY, UPRIGHT, Bench
+from alice.evaluation.physics.physics_bench import FAR_AWAY, GRAVITY, Bench
 from alice.mdp.events import part_bodies, place_transfer
 from alice.transfer import geometry
 from alice.transfer.objects import BALL
@@ -75,7 +73,7 @@ def run(env: ManagerBasedRLEnv) -> Results:
 def _fall(bench: Bench, results: Results) -> None:
     """A ball let go 30 cm up gains g times the time, and lands no deeper than its radius."""
     height = 0.30
-    bench.place(UPRIGHT, (*FAR_AWAY[:2], height + BALL.radius))
+    bench.place(bench.upright, (*FAR_AWAY[:2], height + BALL.radius))
     points = [(0.0, height)]
     speed = 0.0
     for step in bench.step(10):
@@ -88,8 +86,7 @@ def _fall(bench: Bench, results: Results) -> None:
 
 def _settle(bench: Bench, results: Results) -> None:
     """A ball at rest on the table and an arm at home stay where they are."""
-    home = tuple(robot.HOME[name] for name in robot.JOINT_NAMES)
-    bench.place(home)
+    bench.place(bench.kind.home)
     bench.go(1.0)
     before, arm = bench.ball_pos, bench.joint_pos
     bench.go(2.0)
@@ -104,7 +101,7 @@ def _settle(bench: Bench, results: Results) -> None:
 def _roll_out(bench: Bench, results: Results) -> None:
     """A ball that is pushed without spin slides until it rolls, at 5/7 of its speed, and then only slows down."""
     pushed = 0.4
-    bench.place(UPRIGHT, (0.02, 0.30, BALL.radius), velocity=(pushed, 0.0, 0.0))
+    bench.place(bench.upright, (0.02, 0.30, BALL.radius), velocity=(pushed, 0.0, 0.0))
     speeds, spins = [pushed], [0.0]
     for _ in bench.step(round(1.0 / bench.dt)):
         speeds.append(float(bench.ball_vel[0, :2].norm()))
@@ -126,14 +123,15 @@ def _limits(bench: Bench, results: Results) -> None:
 
     Each joint has an environment of its own. Targets move as fast as the task lets them.
     """
-    joints = range(len(robot.JOINTS))
-    bench.place(UPRIGHT)
+    kind = bench.kind
+    joints = range(len(kind.joints))
+    bench.place(bench.upright)
     lower, upper, step, over, fastest = (
-        torch.tensor([entry(joint) for joint in robot.JOINTS], device=bench.device)
+        torch.tensor([entry(joint) for joint in kind.joints], device=bench.device)
         for entry in (
             lambda joint: joint.lower,
             lambda joint: joint.upper,
-            lambda joint: (robot.ARM_SPEED_CAP if joint.kind == "revolute" else robot.FINGER_SPEED_CAP) * bench.dt,
+            lambda joint: (kind.speed_cap if joint in kind.arm_joints else kind.gripper.speed_cap) * bench.dt,
             lambda joint: 0.5 if joint.kind == "revolute" else 0.005,
             lambda joint: joint.velocity_limit,
         )
@@ -155,33 +153,31 @@ def _limits(bench: Bench, results: Results) -> None:
     times = np.arange(1, len(path) + 1) * bench.dt
     shares = ((path - lower) / (upper - lower)).cpu().numpy()
     results.curves["sweep: share of the range"] = {
-        joint.name.removesuffix("_joint"): np.stack((times, shares[:, index]), axis=-1)
-        for index, joint in enumerate(robot.JOINTS)
+        joint.label: np.stack((times, shares[:, index]), axis=-1) for index, joint in enumerate(kind.joints)
     }
 
 
-SAG_POSES = (
-    (0.0, 1.2, 0.2, 0.0, 0.0, 0.02, 0.02),
-    (0.5, 0.6, 1.0, 0.4, 0.0, 0.02, 0.02),
-    (-0.5, 0.0, 1.3, 0.8, 0.0, 0.02, 0.02),
-)
+SAG_PITCHES = ((0.0, 1.2, 1.4, 1.4), (0.5, 0.6, 1.6, 2.0), (-0.5, 0.0, 1.3, 2.1))
+"""Yaw joint and the pitch of the three links from straight up [rad]."""
 PAYLOAD = 0.10
 """Mass added to the hand [kg]."""
 
 
 def _sag(bench: Bench, results: Results) -> None:
     """The error of a loaded joint is the torque that gravity puts on it, over its stiffness."""
-    stiffness = torch.tensor([joint.stiffness for joint in robot.JOINTS[1:4]], device=bench.device)
-    points = []
-    hand = torch.tensor([list(bench.arm.body_names).index("hand")], device=bench.device, dtype=torch.int32)
+    stiffness = torch.tensor([joint.stiffness for joint in bench.kind.pitch_joints], device=bench.device)
+    columns, points = [bench.kind.joints.index(joint) for joint in bench.kind.pitch_joints], []
+    hand = torch.tensor(
+        [list(bench.arm.body_names).index(bench.kind.hand_link)], device=bench.device, dtype=torch.int32
+    )
     for load in (0.0, PAYLOAD):
-        _weigh_hand(bench, hand, robot.LINK_MASSES["hand"] + load)
-        for pose in SAG_POSES:
-            bench.place(pose)
+        _weigh_hand(bench, hand, bench.kind.link_masses[bench.kind.hand_link] + load)
+        for yaw, *pitches in SAG_PITCHES:
+            bench.place(bench.pitched(yaw, pitches))
             bench.go(2.0)
-            error = (bench.joint_pos - bench.targets)[0, 1:4]
+            error = (bench.joint_pos - bench.targets)[0, columns]
             points += torch.stack((bench.gravity_torque(load)[0] / stiffness, error), dim=-1).tolist()
-    _weigh_hand(bench, hand, robot.LINK_MASSES["hand"])
+    _weigh_hand(bench, hand, bench.kind.link_masses[bench.kind.hand_link])
     degrees = np.degrees(np.array(points))
     off = float(np.abs(degrees[:, 0] - degrees[:, 1]).max())
     largest = float(np.abs(degrees[:, 1]).max())
@@ -200,7 +196,7 @@ def _weigh_hand(bench: Bench, hand: torch.Tensor, mass: float) -> None:
 
 def _swing(bench: Bench, results: Results) -> None:
     """With its drives off the arm falls freely: its energy stays."""
-    bench.place((0.0, 0.25, 0.3, 0.3, 0.0, 0.02, 0.02))
+    bench.place(bench.pitched(0.0, (0.25, 0.55, 0.85)))
     bench.gains(0.0)
     start = float(bench.energy()[0])
     points, lowest = [(0.0, 0.0)], 0.0
@@ -227,7 +223,7 @@ def _speed_energy(bench: Bench) -> float:
 
 def _grip(bench: Bench, results: Results) -> None:
     """A held ball slips once its weight is more than the friction of two pads, 2 mu F; more would be glue."""
-    bank = StartBank.load(str(STARTS_FILE), str(bench.device))
+    bank = StartBank.load(bench.env.event_manager.get_term_cfg("reset_transfer").params["bank"], str(bench.device))
     fits = (bank.kind == START_KINDS.index("in_hand")) & ((bank.radius - BALL.radius).abs() < 1e-5)
     rows = fits.nonzero().squeeze(-1)[:1].repeat(bench.count)
     start = bank.take(rows)
@@ -236,8 +232,8 @@ def _grip(bench: Bench, results: Results) -> None:
     home = torch.ones_like(bench.everyone, dtype=torch.bool)
     place_transfer(bench.env, bench.everyone, start.joint_pos, start.targets, start.ball, nest, dish, home)
     bench.targets = start.targets.clone()
-    hand = list(bench.arm.body_names).index("hand")
-    tool = torch.tensor(robot.TOOL_IN_HAND, device=bench.device)
+    hand = list(bench.arm.body_names).index(bench.kind.hand_link)
+    tool = torch.tensor(bench.kind.tool_in_hand, device=bench.device)
 
     def in_hand() -> torch.Tensor:
         """Return the ball seen from the point between the pads, (N, 3): the hand tilts when the arm sags."""
@@ -246,7 +242,7 @@ def _grip(bench: Bench, results: Results) -> None:
 
     masses = torch.logspace(math.log10(0.02), math.log10(0.8), bench.count, device=bench.device).unsqueeze(-1)
     bench.go(0.3)
-    squeeze = (bench.joint_pos - bench.targets)[:, 5:].mean() * robot.FINGER_STIFFNESS
+    squeeze = bench.squeeze().mean()
     only = torch.zeros(1, dtype=torch.int32, device=bench.device)
     before = in_hand()
     bench.ball.set_masses_index(masses=masses, body_ids=only)
@@ -269,11 +265,12 @@ def _repeat(bench: Bench, results: Results) -> None:
     """Two equal runs are equal."""
     ends = []
     for _ in range(2):
-        bench.place(UPRIGHT, (0.15, 0.20, BALL.radius), velocity=(0.1, 0.0, 0.0))
+        bench.place(bench.upright, (0.15, 0.20, BALL.radius), velocity=(0.1, 0.0, 0.0))
         generator = torch.Generator().manual_seed(1)
         for _ in range(20):
-            change = 0.1 * (2.0 * torch.rand(7, generator=generator) - 1.0)
-            bench.targets[:, :5] += change[:5].to(bench.device)
+            columns = bench.kind.arm_columns
+            change = 0.1 * (2.0 * torch.rand(len(bench.kind.joints), generator=generator) - 1.0)
+            bench.targets[:, columns] += change[columns].to(bench.device)
             bench.go(bench.dt)
         ends.append(torch.cat((bench.joint_pos, bench.ball_pos), dim=-1))
     apart = float((ends[0] - ends[1]).abs().max())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
-from alice import robot
+from alice import arms
 from alice.mdp.events import part_bodies, place_transfer
 from alice.transfer.objects import BALL
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 GRAVITY = 9.81
 """[m/s²]"""
-UPRIGHT = (0.0, 0.0, 0.0, 0.0, 0.0, 0.02, 0.02)
-"""Arm straight up, fingers open: every joint can swing freely from here [rad, m]."""
 FAR_AWAY = (0.30, 0.30, BALL.radius)
 """On the table, out of the arm's way [m]."""
 
@@ -26,6 +25,7 @@ class Bench:
 
     def __init__(self, env: ManagerBasedRLEnv):
         self.env = env
+        self.kind = arms.of(env)
         self.arm, self.ball = env.scene["robot"], env.scene["ball"]
         self.count, self.device = env.num_envs, env.device
         self.everyone = torch.arange(self.count, device=self.device)
@@ -35,7 +35,7 @@ class Bench:
         """Put arm and ball somewhere; the nest lies far away.
 
         Args:
-            joints: Joint positions and targets, (7,) or (N, 7) [rad, m].
+            joints: Joint positions and targets, (J,) or (N, J) [rad, m].
             ball: Ball centre, (3,) or (N, 3), base frame [m].
             velocity: Ball velocity, (3,) [m/s]; None for rest.
         """
@@ -68,7 +68,7 @@ class Bench:
 
     @property
     def joint_pos(self) -> torch.Tensor:
-        """(N, 7) [rad, m]."""
+        """(N, J) [rad, m]."""
         return self.arm.data.joint_pos.torch.clone()
 
     @property
@@ -81,12 +81,43 @@ class Bench:
         """(N, 3) [m/s]."""
         return self.ball.data.root_com_vel_w.torch[:, :3].clone()
 
+    def pose(self, *arm_joints: float, gap: float = 0.04) -> tuple[float, ...]:
+        """Return a joint vector with these arm joints [rad] and the gripper open by a gap [m]."""
+        opened = self.kind.gripper.at_gap(torch.tensor(gap)).tolist()
+        return (*arm_joints, *opened)
+
+    @property
+    def upright(self) -> tuple[float, ...]:
+        """Arm straight up, gripper open: every joint can swing freely from here [rad, m]."""
+        return self.pose(*self.kind.upright)
+
+    def pitched(self, yaw: float, pitches: Sequence[float]) -> tuple[float, ...]:
+        """Return a joint vector with a yaw joint and links at these pitches from straight up [rad], gripper open."""
+        upper, lower, hand = (pitch - zero for pitch, zero in zip(pitches, self.kind.chain.pitches, strict=True))
+        return self.pose(yaw, upper, lower - upper, hand - lower, 0.0)
+
     def gains(self, scale: float) -> None:
         """Set the drives to a share of their stiffness and damping."""
         for name in ("stiffness", "damping"):
-            nominal = torch.tensor([getattr(joint, name) for joint in robot.JOINTS], device=self.device)
+            nominal = torch.tensor([getattr(joint, name) for joint in self.kind.joints], device=self.device)
             write = getattr(self.arm, f"write_joint_{name}_to_sim_index")
             write(**{name: (scale * nominal).repeat(self.count, 1)})
+
+    def squeeze(self) -> torch.Tensor:
+        """Return the force between the pads and a held ball, (N,) [N], from how far the drives are from their targets.
+
+        By virtual work: what the drives do while the gripper closes is what the force does along the gap.
+        """
+        columns, step = self.kind.gripper_columns, 1e-3
+        joints = self.kind.gripper_joints
+        stiffness, cap = (
+            torch.tensor([getattr(joint, name) for joint in joints], device=self.device)
+            for name in ("stiffness", "effort_limit")
+        )
+        stands = self.joint_pos[:, columns]
+        effort = torch.minimum((stands - self.targets[:, columns]) * stiffness, cap)
+        widening = self.kind.gripper.gap(stands + step) - self.kind.gripper.gap(stands)
+        return effort.sum(dim=-1) * step / widening
 
     def gravity_torque(self, load: float) -> torch.Tensor:
         """Return the torque that gravity puts on the three pitch joints, (N, 3) [N·m], from body poses and masses.
@@ -96,14 +127,15 @@ class Bench:
         """
         data = self.arm.data
         names = list(self.arm.body_names)
-        masses = torch.tensor([robot.LINK_MASSES[name] for name in names], device=self.device).repeat(self.count, 1)
-        masses[:, names.index("hand")] += load
+        masses = torch.tensor([self.kind.link_masses[name] for name in names], device=self.device).repeat(self.count, 1)
+        masses[:, names.index(self.kind.hand_link)] += load
         centres = data.body_com_pos_w.torch
         found = []
-        for joint in robot.JOINTS[1:4]:
+        yaw = self.kind.joints[0]
+        for index, joint in enumerate(self.kind.pitch_joints, start=1):
             pivot = data.body_link_pos_w.torch[:, names.index(joint.child)]
-            chain = [names.index(other.child) for other in robot.JOINTS[robot.JOINTS.index(joint) :]]
-            axis = _heading(data.body_link_quat_w.torch[:, names.index("turret")])
+            chain = [names.index(other.child) for other in self.kind.joints[index:]]
+            axis = _heading(data.body_link_quat_w.torch[:, names.index(yaw.child)])
             arm = ((centres[:, chain] - pivot.unsqueeze(1))[..., :2] * axis.unsqueeze(1)).sum(dim=-1)
             found.append((masses[:, chain] * GRAVITY * arm).sum(dim=-1))
         return torch.stack(found, dim=-1)
@@ -118,7 +150,7 @@ class Bench:
         spin = _to_body(quats, angular)
         kinetic = 0.5 * (masses * linear.square().sum(dim=-1)).sum(dim=-1)
         kinetic += 0.5 * torch.einsum("nbi,nbij,nbj->n", spin, inertia, spin)
-        armature = data.joint_vel.torch.new_tensor([joint.armature for joint in robot.JOINTS])
+        armature = data.joint_vel.torch.new_tensor([joint.armature for joint in self.kind.joints])
         kinetic += 0.5 * (armature * data.joint_vel.torch.square()).sum(dim=-1)
         return kinetic + (masses * GRAVITY * centres[..., 2]).sum(dim=-1)
 

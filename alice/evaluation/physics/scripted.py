@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice.transfer import geometry
+from alice import arms
+from alice.arms import kinematics
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+
+
+CLEARANCE = 0.004
+"""How far beside the ball a fixed jaw passes it on its way down [m]; two fingers pass it by half of their opening."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ SCRIPT: tuple[Waypoint, ...] = (
 class Script:
     """Gives the actions of a script for all environments in step.
 
-    The tool is led along a straight line to each waypoint and corrected by the measured sag. After the last leg it
+    The grip is led along a straight line to each waypoint and corrected by the measured sag. After the last leg it
     stays there.
     """
 
@@ -72,9 +77,11 @@ class Script:
         self._legs = legs
         state = transfer_state(env)
         self._ball = state.now.ball_pos.clone()
-        self._from = state.now.true.tool_pos.clone()
+        self._arm = arms.of(env)
+        self._from = state.now.true.grip_pos.clone()
         self._bias = torch.zeros_like(self._from)
-        self._pitch = state.now.true.joint_pos[:, 1:4].sum(dim=-1)
+        self._pitch = kinematics.hand_pitch(self._arm, state.now.true.joint_pos)
+        self._roll = self._arm.home[self._arm.roll_column]
         self._step = 0
         self._ends = torch.tensor([leg.steps for leg in legs]).cumsum(0).tolist()
 
@@ -98,12 +105,14 @@ class Script:
         point = self._from + share * (goal - self._from)
         # The servos sag under the arm's weight; lead the target by what is missing once the hand stands still.
         if share == 1.0:
-            self._bias = (self._bias + 0.2 * (point - state.now.true.tool_pos)).clamp(-0.015, 0.015)
+            self._bias = (self._bias + 0.2 * (point - state.now.true.grip_pos)).clamp(-0.015, 0.015)
         # Fine steps: a jump of the pitch while the fingers close would turn the ball out of them.
-        self._pitch += (geometry.hand_pitch(point, steps=60) - self._pitch).clamp(-0.1, 0.1)
-        arm, _ = geometry.inverse_kinematics(point + self._bias, self._pitch)
+        self._pitch += (kinematics.steepest_pitch(self._arm, point, steps=60) - self._pitch).clamp(-0.1, 0.1)
+        beside = state.ball_radius + (0.0 if leg.closed else CLEARANCE)
+        around = (point + self._bias, beside, self._pitch, self._roll)
+        joints, _ = kinematics.inverse_grip(self._arm, *around)
         term = self._env.action_manager.get_term("joints")
-        increments = (arm - term.targets[:, :5]) / term.cfg.arm_step
+        increments = (joints - term.targets[:, self._arm.arm_columns]) / term.arm_step
         opening = -1.0 if leg.closed else 1.0
         self._step += 1
         if self._step == self._ends[index]:

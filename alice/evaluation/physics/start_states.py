@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from alice import robot
+from alice import arms
+from alice.arms import kinematics
+from alice.evaluation.physics import scripted
 from alice.mdp.events import draw_pair, place_transfer
-from alice.transfer import geometry
 from alice.transfer.objects import DISH
-from alice.transfer.start_bank import SQUEEZE, START_KINDS, StartBank
+from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -77,10 +78,13 @@ def _round(env: ManagerBasedRLEnv, kind: int, area, min_separation: float) -> St
     state = transfer_state(env)
     nest, dish = (torch.nn.functional.pad(p, (0, 1)) for p in draw_pair(env.num_envs, area, min_separation, env.device))
     ball = propose_ball(kind, nest, dish, state.ball_radius)
-    joint_pos, targets = propose_arm(kind, ball, state.ball_radius)
+    arm = arms.of(env)
+    joint_pos, targets = propose_arm(arm, kind, ball, state.ball_radius)
     place_transfer(env, everyone, joint_pos, targets, ball, nest, dish, torch.zeros_like(everyone, dtype=torch.bool))
     action = torch.zeros(env.num_envs, env.action_manager.total_action_dim, device=env.device)
-    action[:, 5] = 2.0 * targets[:, 5] / robot.FINGER_TRAVEL - 1.0
+    # How far the gripper is told to open is the same share of the way for each of its joints.
+    column, closed, opened = arm.gripper_columns.start, arm.gripper.closed[0], arm.gripper.opened[0]
+    action[:, -1] = 2.0 * (targets[:, column] - closed) / (opened - closed) - 1.0
     for _ in range(SETTLING_STEPS):
         env.step(action)
     before = transfer_state(env).now
@@ -129,16 +133,19 @@ def propose_ball(kind: int, nest: torch.Tensor, dish: torch.Tensor, radius: torc
     return ball
 
 
-def propose_arm(kind: int, ball: torch.Tensor, radius: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def propose_arm(
+    arm: arms.Arm, kind: int, ball: torch.Tensor, radius: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return joints that put the hand at the ball, holding it or open around or above it.
 
     Args:
+        arm: The arm.
         kind: Index into :data:`START_KINDS`.
         ball: Ball centres, (N, 3) [m].
         radius: Ball radii, (N,) [m].
 
     Returns:
-        Joint positions and joint targets, (N, 7) each [rad, m].
+        Joint positions and joint targets, (N, J) each [rad, m].
     """
     chance, opening, turn = torch.rand(3, len(ball), device=ball.device)
     point = ball.clone()
@@ -146,14 +153,16 @@ def propose_arm(kind: int, ball: torch.Tensor, radius: torch.Tensor) -> tuple[to
         point[:, 2] += (0.06 if kind == PREGRASP else RETREAT) * chance
     # The finger tips end below the tool and must stay above what the ball lies on.
     ground = DISH.floor_thickness if kind == IN_DISH else 0.0
-    point[:, 2].clamp_(min=ground + robot.TOOL_TO_TIP + 0.0015)
-    arm, _ = geometry.inverse_kinematics(point, geometry.hand_pitch(point))
-    arm[:, 4] = 0.6 * (2.0 * turn - 1.0)
-    finger = radius.clone()
+    point[:, 2].clamp_(min=ground + arm.tool_to_tip + 0.0015)
+    roll = arm.home[arm.roll_column] + 0.6 * (2.0 * turn - 1.0)
+    gripper, gap = arm.gripper, 2.0 * radius
+    if kind == IN_DISH:
+        gap = gap + 0.014 * opening
+    beside = radius + scripted.CLEARANCE if kind == PREGRASP else gap / 2.0
+    joints, _ = kinematics.inverse_grip(arm, point, beside, kinematics.steepest_pitch(arm, point), roll)
+    stands, told = gripper.at_gap(gap), gripper.at_gap(gap)
     if kind == PREGRASP:
-        finger[:] = robot.FINGER_TRAVEL
-    elif kind == IN_DISH:
-        finger += 0.007 * opening
-    finger = finger.clamp(max=robot.FINGER_TRAVEL)
-    target = finger if kind in (PREGRASP, IN_DISH) else (radius - SQUEEZE).clamp(min=0.0)
-    return tuple(torch.cat((arm, width.unsqueeze(-1).repeat(1, 2)), dim=-1) for width in (finger, target))
+        stands = told = torch.tensor(gripper.opened, device=ball.device).expand_as(stands)
+    elif kind != IN_DISH:
+        told = gripper.at_gap(gap - 2.0 * gripper.squeeze)
+    return tuple(torch.cat((joints, gripper_joints), dim=-1) for gripper_joints in (stands, told))

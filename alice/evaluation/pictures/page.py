@@ -13,7 +13,6 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from alice import robot
 from alice.cli import files
 from alice.evaluation.audit import tracks
 from alice.evaluation.audit.audit import Episodes
@@ -21,6 +20,7 @@ from alice.evaluation.pictures import encoder, plots, video, whiskers
 from alice.evaluation.pictures.replay import STRIDE, VIEWS, Clip
 from alice.runs import provenance
 from alice.transfer import outcome
+from alice.transfer.timing import CONTROL_RATE_HZ
 
 TEMPLATE = Path(__file__).with_name("page.html")
 LISTED = 16
@@ -29,7 +29,7 @@ SHOTS = 6
 """Pictures of a time-lapse."""
 SHOT_WIDTH = 260
 """[pixels]."""
-RATE = robot.CONTROL_RATE_HZ / STRIDE
+RATE = CONTROL_RATE_HZ / STRIDE
 """Pictures per second of the videos: real time."""
 
 

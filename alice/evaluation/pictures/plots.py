@@ -13,7 +13,6 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.patches import Patch
 
-from alice import robot
 from alice.evaluation.audit import intervals
 from alice.transfer import outcome
 
@@ -93,10 +92,11 @@ def _say(axis: Axes, text: str) -> None:
 def drives(episodes: Episodes) -> Figure:
     """Draw the peaks of effort and speed of each joint as shares of what its servo can."""
     figure, panels = pyplot.subplots(1, 2, figsize=(8, 2.6), sharey=True)
-    names = [joint.name.removesuffix("_joint").replace("_", " ") for joint in robot.JOINTS]
+    joints = episodes.arm.joints
+    names = [joint.label for joint in joints]
     limits = {
-        "effort": ([joint.effort_limit for joint in robot.JOINTS], episodes.peak_effort),
-        "speed": ([joint.velocity_limit for joint in robot.JOINTS], episodes.peak_speed),
+        "effort": ([joint.effort_limit for joint in joints], episodes.peak_effort),
+        "speed": ([joint.velocity_limit for joint in joints], episodes.peak_speed),
     }
     for axis, (kind, (limit, peaks)) in zip(panels, limits.items(), strict=True):
         shares = peaks.numpy() / np.array(limit)

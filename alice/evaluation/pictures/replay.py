@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from alice import compat
+from alice import arms, compat
 from alice.cli import terminal
 from alice.evaluation.audit import policy
 from alice.evaluation.audit.tracks import Track
@@ -81,7 +81,7 @@ def _prepare(job: Job, tracks: Sequence[Track]) -> Job:
     import isaaclab.sim as sim_utils
     from isaaclab.utils import replace
 
-    from alice.assets.wrist_camera import WRIST_CAMERA_CFG
+    from alice.assets.arms import wrist_camera
 
     words = [word for word in job.words if not word.startswith("physics=")]
     env_cfg, agent_cfg = overrides.resolve_config(job.task, job.agent, words, play_mode=True)
@@ -94,7 +94,7 @@ def _prepare(job: Job, tracks: Sequence[Track]) -> Job:
     for name in ("film_camera", "overhead_camera"):
         setattr(scene, name, video.camera_cfg(name, width, height, CAMERAS[name]))
     finer = CAMERAS["wrist_camera"]
-    scene.wrist_camera = replace(WRIST_CAMERA_CFG, width=width * finer, height=height * finer)
+    scene.wrist_camera = replace(wrist_camera(arms.named(job.env_cfg.arm)), width=width * finer, height=height * finer)
     if hasattr(env_cfg.observations, "image"):
         env_cfg.observations.image = None  # nobody acts, and the camera has another size now
     spawn = scene.ball.spawn

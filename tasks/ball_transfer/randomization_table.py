@@ -1,0 +1,149 @@
+"""What is uncertain about the real arm and its job: one table of ranges for all arms, and one for each.
+
+Names that say something about a servo or a camera are those of :mod:`alice.arms.quantities`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from alice.arms import SO101, XARM1S, Arm
+from alice.assets.bodies import body_of
+from alice.transfer.objects import BALL, DISH, TABLE
+
+BACKENDS = ("ovphysx", "newton_mjwarp", "isaacsim_physx")
+NOT_RUN = BACKENDS[2:]
+"""Those on which nothing of this table has ever run: their rows are declared, not measured."""
+KITLESS = BACKENDS[:2]
+"""Those that render with Newton Warp; what the camera rows do under Isaac Sim's renderer is not measured."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One uncertain quantity."""
+
+    low: float
+    high: float
+    nominal: float
+    """Its value without randomization; a relative quantity is 1."""
+    unit: str
+    source: str
+    """``measured``, ``data sheet``, where it was published, or ``guess``."""
+    when: str = "episode"
+    """When it is drawn: ``start`` of the program, ``episode``, control ``step`` or ``interval``."""
+    distribution: str = "uniform"
+    backends: tuple[str, ...] = BACKENDS
+    """Physics presets that it is meant to act on; it was seen to on all but :data:`NOT_RUN`."""
+
+    @property
+    def acts_on(self) -> str:
+        """What the documentation says of :attr:`backends`."""
+        seen = ", ".join(name for name in self.backends if name not in NOT_RUN)
+        declared = ", ".join(name for name in self.backends if name in NOT_RUN)
+        return f"{seen}; {declared}: declared, not run" if declared else seen
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+        return self.low, self.high
+
+
+COMMON_ROWS: dict[str, Row] = {
+    # Physics
+    "ball_radius": Row(0.008, 0.020, BALL.radius, "m", "what the gripper can hold (CAD)", when="start"),
+    "ball_mass": Row(0.003, 0.030, BALL.mass, "kg", "table-tennis ball to glass marble", distribution="log_uniform"),
+    "ball_friction": Row(0.6, 1.2, BALL.friction, "", "guess: plastic to rubber on a rubber pad", when="start"),
+    "ball_rolling": Row(
+        0.3, 3.0, 1.0, "of nominal", "guess: glass plate to table cloth", when="start", distribution="log_uniform"
+    ),
+    "dish_friction": Row(0.3, 0.8, DISH.friction, "", "guess: glazed to unglazed", when="start"),
+    "table_friction": Row(0.3, 0.9, TABLE.friction, "", "guess: lacquer to cork", when="start"),
+    "table_height": Row(-0.003, 0.003, 0.0, "m", "guess: after measuring the base; sources differ by 30 mm"),
+    "ball_push": Row(-0.05, 0.05, 0.0, "m/s", "guess: a nudged table", when="interval"),
+    # Camera
+    "camera_position": Row(-0.004, 0.004, 0.0, "m", "guess: a bracket mounted by hand; each axis", backends=KITLESS),
+    "camera_rotation": Row(
+        -math.radians(3), math.radians(3), 0.0, "rad", "guess: the same; about each axis", backends=KITLESS
+    ),
+    "camera_focal_length": Row(
+        0.96, 1.04, 1.0, "of nominal", "guess: spread of small lenses and their focus", backends=KITLESS
+    ),
+    "image_exposure": Row(
+        0.6, 1.6, 1.0, "of nominal", "guess: stands for the light too", distribution="log_uniform", backends=KITLESS
+    ),
+    "image_white_balance": Row(
+        0.85, 1.15, 1.0, "of nominal", "guess: lamp to daylight; each channel", backends=KITLESS
+    ),
+    "image_gamma": Row(
+        0.8, 1.25, 1.0, "", "guess: spread of camera pipelines", distribution="log_uniform", backends=KITLESS
+    ),
+    "image_blur": Row(0.0, 0.8, 0.0, "pixels", "guess: focus and motion; a standard deviation", backends=KITLESS),
+    "image_noise": Row(
+        0.0, 0.04, 0.0, "of full scale", "guess: small sensor, indoors; a standard deviation", backends=KITLESS
+    ),
+    "colour_ball": Row(-0.15, 0.15, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
+    "colour_dish": Row(-0.10, 0.10, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
+    "colour_table": Row(-0.35, 0.30, 0.0, "linear RGB", "guess: dark wood to white; each channel", backends=KITLESS),
+    "colour_arm": Row(
+        -0.10, 0.10, 0.0, "linear RGB", "guess; each channel of fingers, plates and servos", backends=KITLESS
+    ),
+    "clutter_place": Row(
+        0.06, 0.20, 0.0, "m", "guess: three things on the table; distance from the workspace", backends=KITLESS
+    ),
+}
+"""What is uncertain whatever the arm. Start and place of ball and dish and the home pose are drawn always, not only
+with randomization."""
+
+ARM_ROWS: dict[str, dict[str, Row]] = {
+    XARM1S.name: {
+        "finger_friction": Row(
+            0.7, 1.2, body_of(XARM1S).pad_friction, "", "guess: worn to new rubber pads", when="start"
+        ),
+        "joint_friction": Row(0.0, 0.02, 0.0, "N·m", "guess: gear friction of a small servo"),
+        "joint_armature": Row(0.5, 2.0, 1.0, "of nominal", "guess", distribution="log_uniform"),
+        "drive_stiffness": Row(0.7, 1.4, 1.0, "of nominal", "guess: error at full torque 3 to 6 degrees"),
+        "drive_damping": Row(0.7, 1.4, 1.0, "of nominal", "guess"),
+        "torque_cap": Row(0.75, 1.05, 1.0, "of nominal", "servo strength +-7 %, and supply 7.4 to 6.6 V"),
+        "link_mass": Row(0.85, 1.15, 1.0, "of nominal", "guess: spread of the shop lists"),
+        "servo_delay": Row(0.020, 0.060, 0.0, "s", "presets of other Hiwonder arms; count of the bus traffic"),
+        "servo_jitter": Row(0.005, 0.005, 0.0, "s", "the same preset; a standard deviation", when="step"),
+        "servo_dead_band": Row(0.0, math.radians(0.48), 0.0, "rad", "guess: no count or one; none is published"),
+        "servo_backlash": Row(0.0, math.radians(2.0), 0.0, "rad", "comparable bus servos; none is published"),
+        "servo_offset": Row(-0.02, 0.02, 0.0, "rad", "after calibration; without it up to 0.14 rad"),
+        "servo_gain": Row(0.985, 1.015, 1.0, "of nominal", "spread of 0.24 degrees per count between servos"),
+        "servo_read_noise": Row(
+            0.005, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
+        ),
+    },
+    SO101.name: {
+        "finger_friction": Row(
+            0.45,
+            0.8,
+            body_of(SO101).pad_friction,
+            "",
+            "guess: bare PLA to pads of TPU; published 0.5 to 1",
+            when="start",
+        ),
+        "joint_friction": Row(0.5, 1.5, 1.0, "of nominal", "spread of two identified arms"),
+        "joint_armature": Row(0.7, 1.5, 1.0, "of nominal", "spread of four identifications"),
+        "drive_stiffness": Row(0.6, 1.4, 1.0, "of nominal", "spread of two identified arms"),
+        "drive_damping": Row(0.7, 1.4, 1.0, "of nominal", "guess"),
+        "torque_cap": Row(0.7, 1.05, 1.0, "of nominal", "supply 7.4 to 5 V of the parts list"),
+        "link_mass": Row(0.9, 1.2, 1.0, "of nominal", "CAD, not weighed; users say 0.8 kg"),
+        # The lag of an identified arm is in its damping already: what comes on top is the way over the bus.
+        "servo_delay": Row(0.0, 0.020, 0.0, "s", "guess: one loop of LeRobot's at 50 Hz; the bus itself takes 1 ms"),
+        "servo_jitter": Row(0.005, 0.005, 0.0, "s", "guess: USB; a standard deviation", when="step"),
+        "servo_dead_band": Row(0.0, 0.010, 0.0, "rad", "friction over stiffness at LeRobot's gain of 16"),
+        "servo_backlash": Row(0.009, 0.030, 0.0, "rad", "measured 0.9 to 1 degree, users 2"),
+        "servo_offset": Row(-0.03, 0.03, 0.0, "rad", "after calibration; LeRobot's own leaves up to 0.18 rad"),
+        "servo_gain": Row(0.998, 1.002, 1.0, "of nominal", "magnetic encoder of 4,096 counts on the output"),
+        "servo_read_noise": Row(0.0015, 0.0015, 0.0, "rad", "one count; a standard deviation", when="step"),
+    },
+}
+"""What is uncertain about each arm, by its name. Every arm has the same rows."""
+
+
+def rows_of(arm: Arm) -> dict[str, Row]:
+    """Return the whole table for an arm."""
+    return {**COMMON_ROWS, **ARM_ROWS[arm.name]}
