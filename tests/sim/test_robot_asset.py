@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 
@@ -236,8 +235,6 @@ def test_friction_stops_what_is_too_weak_and_brakes_the_rest(stand):
     yaw = stand.table.joints[0]
     if not yaw.friction:
         pytest.skip("no joint friction in the table of this arm")
-    folded = SimpleNamespace(home=(0.0, 0.0, -1.2, 0.0, 0.0, 0.0))  # little inertia, nothing to fall
-    stand.place(folded.home)
     torque = torch.tensor([0.8 * yaw.friction, yaw.friction + 0.05, yaw.friction + 0.2, yaw.friction + 0.4])
     for name in ("stiffness", "damping"):
         without = stand.column(name)
@@ -246,7 +243,7 @@ def test_friction_stops_what_is_too_weak_and_brakes_the_rest(stand):
     effort = torch.zeros(ENVS, len(stand.table.joints))
     effort[:, 0] = torque
     try:
-        stand.step(150, effort)
+        stand.step(180, effort)
         speed = stand.arm.data.joint_vel.torch[:, 0].clone()
     finally:
         stand.step(1, torch.zeros_like(effort))
