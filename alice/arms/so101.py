@@ -226,10 +226,10 @@ SO101 = Arm(
     tool_in_hand=(ROLL_TO_TOOL, 0.0, 0.0),
     tool_to_tip=TOOL_TO_TIP,
     opens_along="Z",
-    # Open gripper over the middle of the workspace, 240 mm from the pan axis and 132 mm up. With the hand straight down
+    # Open gripper over the middle of the workspace, 250 mm from the pan axis and 132 mm up. With the hand straight down
     # the tool cannot rise above 92 mm: it leans by 25 degrees. It opens to the right; with the roll the other way round
     # the camera would be between hand and base.
-    home=(0.0, -0.1221, -0.1561, 1.4127, -math.pi / 2, 0.40),
+    home=(0.0, -0.0294, -0.2629, 1.4267, -math.pi / 2, 0.40),
     # Under half of the no-load speed, so that the servo can follow.
     speed_cap=2.0,
     # LeRobot runs at 30 Hz, others at 50 (nvidia/so101-reach); reading and writing six servos takes 1 ms on the wire.
