@@ -3,6 +3,7 @@
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --seed 2 physics=newton_mjwarp
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --phase auto
+./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer --run runs/first
 ./isaaclab.sh -p scripts/train.py --resume logs/rsl_rl/ball_transfer/<run>
 ./isaaclab.sh -p scripts/train.py --task Alice-Ball-Transfer-Camera --teacher released
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from alice.cli import usage
 from alice.runs import chain as teaching
-from alice.runs import launch, memory, preflight, resume, training
+from alice.runs import folders, launch, lock, memory, preflight, resume, training, wording
 from alice.transfer import curriculum
 
 OTHERS = "All other flags of `isaaclab train --rl_library rsl_rl` work as well."
@@ -26,14 +27,30 @@ def main(argv: list[str]) -> int:
     given, others = usage.split_overrides(rest)
     others += ["--verbose"] if args.verbose else []  # Isaac Lab's own flag as well
     preflight.check_flags(args, others)
-    if args.teacher:
-        stock = training.stock_flags(others, parser)
-        preflight.check_stock(stock, launch.resolve_task(args.task))
-        return teaching.run(args, given, others, stock)
+    asked = folders.Asked(wording.of(args, given, others), wording.iterations(args, given), args.more_iterations)
+    with lock.Lock() as held:
+        if args.teacher:
+            stock = training.stock_flags(others, parser)
+            preflight.check_stock(stock, launch.resolve_task(args.task))
+            return teaching.run(args, given, others, stock, asked, held)
+        if args.run:
+            step, total = folders.enter(args.run, asked, held)
+            if step is folders.Step.FINISHED:
+                print(f"finished: {args.run}, {total} iterations; --max_iterations or --more_iterations goes on")
+                return 0
+            if step is folders.Step.GO_ON:
+                given, others = folders.as_begun(args, given, others, total)
+                args.resume = args.run
+        return train(args, given, others, asked, held, parser)
 
-    going_on = resume.find(str(args.resume), args.task) if args.resume else None
-    words = resume.apply(going_on, args, given) if going_on else given
-    others = resume.stock_words(going_on, others) if going_on else others
+
+def train(args, given, others, asked, held, parser) -> int:
+    """Begin a run or go on with one."""
+    run = resume.find(str(args.resume), args.task) if args.resume else None
+    if run:
+        held.take(run.folder)
+    words = resume.apply(run, args, given) if run else given
+    others = resume.stock_words(run, others) if run else others
     words = curriculum.select_phase(words, args.phase)
     flags = {"keep": args.keep, "device": args.device, "stock": resume.lasting(others)}
     job = launch.prepare(args, words, play_mode=False)
@@ -44,11 +61,14 @@ def main(argv: list[str]) -> int:
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
     training.start_kit(job, stock)
-    folder = training.begin(job, stock, going_on, flags)
-    settings = {"keep": args.keep, "goes_on": resume.goes_on(going_on, args)}
-    code = training.train(job, stock, others, folder, learning_rate=training.learning_rate(given), **settings)
+    if run:
+        folder = training.go_on(job, run, {"flags": flags, "more_iterations": asked.more})
+    else:
+        folder = training.begin(job, stock, held, {"flags": flags, "words": asked.words}, args.run)
+    settings = {"keep": args.keep, "goes_on": resume.goes_on(run, args), "learning_rate": training.learning_rate(given)}
+    code = training.train(job, stock, others, folder, held, **settings)
     print(training.closing_lines(job, folder, is_interrupted=code > 128))
-    return code
+    return code or int(bool(args.run) and training.is_short(job, folder))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class ReplayDistillationCfg(RslRlDistillationAlgorithmCfg):
     """Features of a picture do not tell those of its mirror image."""
 
 
+TEACHER_GROUPS = BallTransferPPORunnerCfg().obs_groups["actor"]
 STUDENT_NOISE = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.1, std_type="log", std_range=(0.05, 1.0))
 
 
@@ -59,8 +60,8 @@ class CameraDistillationRunnerCfg(RslRlDistillationRunnerCfg):
     experiment_name = "ball_transfer_camera"
     run_name = "distillation"
     obs_groups = preset(
-        default={"student": ACTOR_GROUPS, "teacher": ["policy", "command_state"]},
-        resnet18={"student": RESNET_ACTOR_GROUPS, "teacher": ["policy", "command_state"]},
+        default={"student": ACTOR_GROUPS, "teacher": TEACHER_GROUPS},
+        resnet18={"student": RESNET_ACTOR_GROUPS, "teacher": TEACHER_GROUPS},
     )
     student = StudentPresetsCfg()
     teacher = BallTransferPPORunnerCfg().actor

@@ -18,7 +18,10 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     max_iterations = 300
     save_interval = 50
     experiment_name = "ball_transfer"
-    obs_groups = {"actor": ["policy", "command_state"], "critic": ["privileged", "command_state"]}
+    obs_groups = {
+        "actor": ["policy", "command_state", "goal_state"],
+        "critic": ["privileged", "command_state", "goal_state"],
+    }
     actor = RslRlMLPModelCfg(
         hidden_dims=[256, 128, 64],
         activation="elu",

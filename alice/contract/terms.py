@@ -40,6 +40,7 @@ def terms_of(arm: Arm) -> dict[str, Term]:
         Term("dish_place", 2, "m", "x and y of the dish's centre, base frame"),
         Term("gripper_gap", 1, "m", "diameter of the ball that would fit between the pads, from the reported joints"),
         Term("pinch_flag", 1, "0 or 1", "whether the ball is pinched: near, pads a diameter apart, told to close"),
+        Term("dish_flag", 1, "0 or 1", "whether the ball is in the dish or over it: inside the rim, up to 8 cm high"),
         Term("joint_targets", count, units, "joint targets that the servos are driving to"),
         Term("last_action", len(arm.action_names), "-1 to 1", "last action after the cut; zeros at first"),
     )
@@ -56,6 +57,7 @@ TERM_NAMES = (
     "dish_place",
     "gripper_gap",
     "pinch_flag",
+    "dish_flag",
     "joint_targets",
     "last_action",
 )

@@ -135,6 +135,9 @@ class Controller:
         found = {"ball_pos": ball_pos, "tool_to_ball": ball_pos - kinematics.forward(self._arm, joint_pos)[0]}
         if dish_pos is not None:
             found["ball_to_dish"] = dish_pos - ball_pos
+        if dish_pos is not None and radius is not None:
+            apart = np.linalg.norm((dish_pos - ball_pos)[:, :2], axis=-1)
+            found["dish_flag"] = outcome.is_over_dish(apart, ball_pos[:, 2] - radius - dish_pos[:, 2])[:, None]
         if radius is not None:
             distance = np.linalg.norm(ball_pos - kinematics.grip_point(self._arm, joint_pos, radius), axis=-1)
             found["pinch_flag"] = self._is_pinched(distance, self._gap(joint_pos), radius)[:, None]

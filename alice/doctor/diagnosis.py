@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from alice.cli.usage import UsageError
-from alice.runs import advice, records
+from alice.runs import advice, records, scalars
 from alice.transfer import curriculum, outcome
 
 MORE = 100
@@ -91,23 +91,9 @@ def read(folder: Path) -> Run:
     Raises:
         UsageError: If it is no run folder.
     """
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    files = sorted(folder.glob("events.out.tfevents.*"))
-    if not files:
-        raise UsageError(f"--run {str(folder)!r} holds no TensorBoard log; give logs/rsl_rl/<experiment>/<run>")
-    scalars: dict[str, dict[int, float]] = {}
-    for file in files:
-        events = EventAccumulator(str(file), size_guidance={"scalars": 0})
-        try:
-            events.Reload()
-        except Exception as error:  # what a damaged file raises is TensorBoard's affair
-            raise UsageError(f"{file.name} of the run cannot be read: {' '.join(str(error).split())[:120]}") from error
-        for tag in events.Tags()["scalars"]:
-            if not tag.endswith("/time"):
-                scalars.setdefault(tag, {}).update({event.step: event.value for event in events.Scalars(tag)})
+    logged = scalars.read(folder)
     env, agent = (_yaml(folder / "params" / f"{name}.yaml") for name in ("env", "agent"))
-    return Run(folder, env, agent, {tag: sorted(points.items()) for tag, points in scalars.items()})
+    return Run(folder, env, agent, logged)
 
 
 class _Loader(yaml.SafeLoader):

@@ -33,6 +33,7 @@ class Stop:
         """Why it cannot begin or go on."""
         self.has_begun = False
         """Whether it took its first step."""
+        self._is_interrupted = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -50,12 +51,14 @@ class Stop:
             yield
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
+        if number == signal.SIGINT and self._is_interrupted:
             raise KeyboardInterrupt
-        self.signal = number
+        self._is_interrupted |= number == signal.SIGINT
         if number == HANGUP:
             leave_terminal()
-        print("alice: stopping and saving", file=sys.stderr, flush=True)
+        if self.signal is None:
+            self.signal = number
+            print("alice: stopping and saving", file=sys.stderr, flush=True)
 
 
 def leave_terminal() -> None:

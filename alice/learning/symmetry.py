@@ -13,8 +13,15 @@ from alice import arms
 POINT_SIGNS = (1.0, -1.0, 1.0)
 
 _STATE = ("joints", "joints", "point", "point", "point", "point", "plain2")
-GROUPS = {"policy": _STATE, "privileged": _STATE, "proprioception": ("joints", "joints"), "goal": ("place",)}
-"""What the vectors of the observation groups consist of; 28, 28, 14 and 2 numbers for an arm with seven joints."""
+GROUPS = {
+    "policy": _STATE,
+    "privileged": _STATE,
+    "goal_state": ("plain1",),
+    "proprioception": ("joints", "joints"),
+    "goal": ("place",),
+}
+"""What the vectors of the observation groups consist of, 28, 28, 1, 14 and 2 numbers for an
+arm with seven joints."""
 
 
 def mirror_left_right(env, obs, actions) -> tuple:

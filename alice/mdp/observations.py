@@ -63,6 +63,11 @@ def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     return _arm(env, arm).is_pinched.float().unsqueeze(-1)
 
 
+def dish_flag(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Whether the ball is in or over the dish (:func:`alice.transfer.outcome.is_over_dish`), (N, 1) in {0, 1}."""
+    return transfer_state(env).now.is_over_dish.float().unsqueeze(-1)
+
+
 def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.Tensor:
     """Joint targets that the servos are driving to, (N, J) [rad, m].
 

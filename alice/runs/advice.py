@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 from alice.runs.provenance import ROOT
@@ -44,6 +45,11 @@ def audit(task: str, checkpoint: Path, flags: list[str]) -> str:
 def film(task: str, checkpoint: Path, flags: list[str] | None = None) -> str:
     """Return the command that films a checkpoint, or the newest one of a run folder."""
     return command("play", "--task", task, "--checkpoint", checkpoint, "--video", "film.mp4", *(flags or []))
+
+
+def again() -> str:
+    """Return the command of this process, which ``--run`` goes on with."""
+    return command(Path(sys.argv[0]).stem, *sys.argv[1:])
 
 
 def resume(folder: Path, *flags: str) -> str:

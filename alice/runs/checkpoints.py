@@ -63,7 +63,7 @@ def resolve(name: str, task: str) -> Path:
         return _released(task)
     path = latest_run(task) if name == "latest" else Path(name)
     if os.path.isdir(path):
-        newest = newest_in(path)
+        newest = newest_in(path) or _end_of_chain(path)
         if newest is None:
             raise UsageError(f"{str(path)!r} holds no model_<number>.pt; give a run folder")
         if name == "latest":
@@ -71,6 +71,21 @@ def resolve(name: str, task: str) -> Path:
         path = newest
     _check_kind(path)
     return path
+
+
+def _end_of_chain(folder: Path) -> Path | None:
+    """Return the checkpoint that a chain named the better one; of one that is under way, the newest."""
+    book = records.chain(folder)
+    if book is None:
+        return None
+    better = folder / book.get("better", records.CHAIN)
+    if _MODEL.fullmatch(better.name) and better.is_file():
+        return better
+    stages = [folder / stage for stage in reversed(book.get("stages", []))]
+    newest = next((file for stage in stages if stage.is_dir() and (file := newest_in(stage))), None)
+    if newest:
+        print(f"alice: note: {folder} holds a chain that has not compared its ends: {newest}", file=sys.stderr)
+    return newest
 
 
 def newest_in(folder: Path) -> Path | None:
@@ -85,6 +100,11 @@ def newest_first(folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{str(folder)!r} cannot be read ({error.strerror}); {REMEDY}") from error
     return [file for _, file in sorted(numbered, reverse=True)]
+
+
+def whole(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder that are whole at first sight, the greatest number first."""
+    return [file for file in newest_first(folder) if not _problem(file)]
 
 
 def number(path: Path) -> int:
@@ -142,6 +162,14 @@ def latest_run(task: str | None) -> Path:
     if not fitting:
         raise UsageError(f"latest: no run of {task or 'any task'} with a checkpoint below {LOG_ROOT}; train first")
     return max(fitting, key=lambda folder: (records.time_of(folder), folder.name))
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        _check_kind(path)
+    except UsageError as error:
+        return str(error)
+    return None
 
 
 def _check_kind(path: Path) -> None:

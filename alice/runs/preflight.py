@@ -11,7 +11,7 @@ from typing import Any
 
 from alice.cli import viewers
 from alice.cli.usage import UsageError
-from alice.runs import advice, checkpoints, overrides
+from alice.runs import advice, checkpoints, overrides, resume
 from alice.runs.launch import Job
 from alice.transfer import curriculum
 
@@ -33,14 +33,20 @@ def check_flags(args: argparse.Namespace, stock_words: list[str]) -> None:
     """
     if args.resume and args.checkpoint:
         raise UsageError("--resume goes on with a run and --checkpoint starts a new one: give one of them")
-    if args.more_iterations and not args.resume:
+    if args.resume and args.run:
+        raise UsageError("--run goes on with the run in its folder by itself: give one of --run and --resume")
+    if args.more_iterations and not (args.resume or args.run):
         raise UsageError("--more_iterations counts on from a run: give --resume RUN with it, or --max_iterations N")
+    places = [word for word in stock_words if word.partition("=")[0] in resume.PLACES]
+    if args.run and places:
+        raise UsageError(f"--run is the folder itself, {places[0].partition('=')[0]} names one; give one of them")
     if args.more_iterations and args.max_iterations:
         raise UsageError("--more_iterations counts from now and --max_iterations from the start: give one of them")
     args.distributed = "--distributed" in stock_words
     if args.distributed and "RANK" not in os.environ:
         raise UsageError("--distributed needs a launcher that numbers the processes; start it with torchrun")
-    require_log_root()
+    if not (args.run or args.resume):
+        require_log_root()
 
 
 def require_log_root() -> None:

@@ -14,6 +14,8 @@ RECORD = Path("params") / "alice.json"
 """The provenance of a run, in its folder."""
 MANIFEST = "run.json"
 """What Isaac Lab writes into a run folder when a training begins."""
+CHAIN = "chain.json"
+"""What the folder of a chain says of itself; its runs lie in folders below."""
 STAMP = "%Y-%m-%d_%H-%M-%S"
 """How the name of a run folder begins, in local time."""
 
@@ -33,6 +35,11 @@ NETWORK = ("agent.actor.", "agent.student.", "agent.obs_groups", "agent.clip_act
 def read(folder: Path) -> dict[str, Any] | None:
     """Return the provenance of a run, None if its folder holds none that can be read."""
     return _json(folder / RECORD)
+
+
+def chain(folder: Path) -> dict[str, Any] | None:
+    """Return what a folder says of the chain in it, None if there is none."""
+    return _json(folder / CHAIN)
 
 
 def of_checkpoint(path: Path) -> dict[str, Any] | None:

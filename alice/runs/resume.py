@@ -52,17 +52,17 @@ def find(name: str, task: str | None) -> Resume:
             " RUN; give --resume latest or --resume logs/rsl_rl/<experiment>/<run>"
         )
     path = checkpoints.latest_run(task and launch.resolve_task(task)) if name == "latest" else Path(name)
+    if (stages := (records.chain(path) or {}).get("stages")) and not checkpoints.newest_first(path):
+        raise UsageError(
+            f"--resume {name!r} holds a chain of --teacher: give the command that began it once more, or go on with one"
+            f" of its runs, {' or '.join(stages)}, by --resume {path / stages[-1]}"
+        )
     if path.is_dir():
         file, content = checkpoints.newest_sound(path)
     else:
         file = checkpoints.resolve(name, "")
         content = checkpoints.load(file)
     folder = file.resolve().parent
-    if folder.parents[1] != checkpoints.LOG_ROOT.resolve():
-        raise UsageError(
-            f"--resume {name!r} is not below {checkpoints.LOG_ROOT} of the working directory; go to the folder that"
-            " holds the logs first"
-        )
     record = records.read(folder) or {}
     if not {"task", "agent", "max_iterations"} <= record.keys():
         raise UsageError(
@@ -111,6 +111,8 @@ def apply(resume: Resume, args: argparse.Namespace, words: list[str]) -> list[st
             setattr(args, name, record.get("flags", {}).get(name))
     given = {word.partition("=")[0] for word in [*words, "agent.max_iterations="]}
     kept = [word for word in record["overrides"] if word.partition("=")[0] not in given]
+    if args.encoder_weights:  # the file may lie elsewhere than where the run began
+        kept = [word for word in kept if not word.partition("=")[0].endswith(".params.weights")]
     return kept + [word for word in words if not word.startswith("agent.max_iterations=")]
 
 
@@ -122,7 +124,7 @@ def _iterations_left(resume: Resume, args: argparse.Namespace, words: list[str])
     total = args.max_iterations or resume.record["max_iterations"]
     for word in words:
         if word.startswith("agent.max_iterations=") and not args.max_iterations:
-            total = _whole(word)
+            total = whole(word)
     if done >= total:
         raise UsageError(
             f"run {resume.folder.name} is complete: {done} of {total} iterations; give --more_iterations N or"
@@ -131,12 +133,32 @@ def _iterations_left(resume: Resume, args: argparse.Namespace, words: list[str])
     return total - done
 
 
-def _whole(word: str) -> int:
+def whole(word: str) -> int:
     """Return the number of an override; raise :class:`UsageError` if it is none that can be counted to."""
     try:
         return usage.positive(word.partition("=")[2])
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{word}: {error}") from error
+
+
+def changes(record: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return what is another machine or another program than where a run was last at work, a few words each.
+
+    Args:
+        record: Provenance of the run.
+        now: That of this command, with its ``device``.
+    """
+    before = {**record, **(record.get("resumed") or [{}])[-1]}
+    found = []
+    for name, label in (("device", "device"), ("version", "alice"), ("git_commit", "commit")):
+        old, new = before.get(name), now.get(name)
+        if old != new:
+            found.append(f"{label} {_short(new)}, before {_short(old)}")
+    return found
+
+
+def _short(value: str | None) -> str:
+    return "unknown" if value is None else value[:12]
 
 
 def goes_on(resume: Resume | None, args: argparse.Namespace) -> bool:
@@ -153,11 +175,12 @@ def lasting(words: list[str]) -> list[str]:
     """Return the flags for Isaac Lab's entry point that a resumed run needs as well.
 
     Args:
-        words: All of them. Those of the run folder are dropped, and ``--distributed``, which the launcher gives.
+        words: All of them. Those of the run folder are dropped, ``--distributed``, which the launcher gives, and
+            ``--verbose``, which is for one look.
     """
     found, skip = [], False
     for word in words:
-        if skip or word == "--distributed":
+        if skip or word in ("--distributed", "--verbose"):
             skip = False
         elif word.partition("=")[0] in PLACES:
             skip = "=" not in word

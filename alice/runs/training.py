@@ -10,13 +10,15 @@ import argparse
 import contextlib
 import copy
 import os
-import shutil
+import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from alice.cli import usage
+from alice.cli import files, usage
 from alice.cli.usage import UsageError
-from alice.runs import advice, checkpoints, launch, provenance, records
+from alice.runs import advice, checkpoints, folders, launch, lock, provenance, records, resume
 from alice.runs.launch import Job
 from alice.runs.records import RECORD
 from alice.runs.resume import Resume
@@ -31,6 +33,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", type=run, nargs="?", const="True", help="go on with a run: its folder, a checkpoint, or latest"
     )
+    parser.add_argument(
+        "--run",
+        type=files.Target(folder=True),
+        help="folder of the run, anywhere: begins it there, or goes on with it; ends with 0 when it is finished",
+    )
     parser.add_argument("--phase", choices=curriculum.PHASES, help="stage to train at; auto: promoted by success")
     parser.add_argument(
         "--teacher", type=checkpoints.Policy(), help="distil this state policy ('released' is one), then go on with PPO"
@@ -42,7 +49,7 @@ def add_length_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_iterations",
         type=usage.positive,
-        help="policy updates; with --resume, of the whole run, with --teacher, of each stage",
+        help="policy updates; with --resume or --run, of the whole run, with --teacher, of each stage",
     )
     parser.add_argument("--more_iterations", type=usage.positive, help="policy updates on top of a resumed run's")
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
@@ -97,42 +104,76 @@ def start_kit(job: Job, stock: argparse.Namespace) -> None:
     kit.start(env_cfg, vars(flags))
 
 
-def begin(job: Job, stock: argparse.Namespace, going_on: Resume | None = None, flags: dict | None = None) -> Path:
-    """Make the run folder, a new one unless ``--run_timestamp`` names it, and write the provenance into it.
+def begin(job: Job, stock: argparse.Namespace, held: lock.Lock, kept: dict, place: Path | None = None) -> Path:
+    """Make the folder of a new run, hold it and write the provenance into it.
 
     Args:
         job: Checked command line.
-        stock: Flags of Isaac Lab's entry point.
-        going_on: The run to go on with. Its folder is used again, its provenance gets a line of this command.
-        flags: What a resumed run takes from the record: ``keep``, ``device`` and ``stock`` words.
+        stock: Flags of Isaac Lab's entry point; ``--run_timestamp`` names the folder.
+        held: Holds the folder from then on.
+        kept: More for the record: ``flags`` that a resumed run takes from it (``keep``, ``device``, ``stock`` words),
+            and the ``words`` that this run was begun with.
+        place: The folder, in the place of one with Isaac Lab's name.
 
     Returns:
-        ``logs/rsl_rl/<experiment>/<timestamp>[_<run name>]``, relative to the working directory.
+        The folder; Isaac Lab's is ``logs/rsl_rl/<experiment>/<timestamp>[_<run name>]`` of the working directory.
 
     Raises:
         UsageError: If the folder cannot be made or written, or holds a run already.
     """
-    kept = {"steps_per_env": job.agent_cfg.num_steps_per_env, "flags": flags or {}}
-    try:
-        if going_on:
-            for leftover in going_on.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
-                leftover.unlink()
-            note = {"iteration": going_on.iteration + 1, **provenance.collect(job.agent_cfg.seed, job.device)}
-            record = {**going_on.record, "max_iterations": going_on.iteration + 1 + job.agent_cfg.max_iterations}
-            record |= {"overrides": job.words, "num_envs": job.env_cfg.scene.num_envs, "seed": job.agent_cfg.seed}
-            record |= {**kept, "resumed": [*going_on.record.get("resumed", []), note]}
-            provenance.write_json(going_on.folder / RECORD, record)
-            return going_on.folder
-        folder = _new_folder(job, stock)
+    with _writing(place or checkpoints.LOG_ROOT):
+        folder = place or _new_folder(job, stock)
+        if place and ranks.rank() == 0:
+            folders.make(place, held)
+        (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
+        held.take(folder)
         if ranks.rank() == 0:
-            kept["max_iterations"] = job.first_iteration + job.agent_cfg.max_iterations
-            provenance.write_json(folder / RECORD, {**launch.describe(job), **kept})
+            first, count = job.first_iteration, job.agent_cfg.max_iterations
+            counts = {"first_iteration": first, "max_iterations": first + count}
+            record = {**launch.describe(job), "steps_per_env": job.agent_cfg.num_steps_per_env, **kept, **counts}
+            provenance.write_json(folder / RECORD, record)
+    return folder
+
+
+def go_on(job: Job, run: Resume, kept: dict) -> Path:
+    """Add a line of this command to the provenance of a run and return its folder.
+
+    Args:
+        job: Checked command line.
+        run: The run, whose folder is held.
+        kept: What replaces entries of the record: ``flags``, and ``more_iterations`` if they were asked for.
+
+    Raises:
+        UsageError: If the folder cannot be written.
+    """
+    if ranks.rank():
+        return run.folder
+    now = {"device": job.device, **provenance.collect(job.agent_cfg.seed, job.device)}
+    if found := resume.changes(run.record, now):
+        print(f"alice: note: {os.path.relpath(run.folder)} goes on with {'; '.join(found)}", file=sys.stderr)
+    planned = run.iteration + 1 + job.agent_cfg.max_iterations
+    if planned == run.record["max_iterations"]:
+        kept = {**kept, "more_iterations": run.record.get("more_iterations")}
+    record = {**run.record, "steps_per_env": job.agent_cfg.num_steps_per_env, "max_iterations": planned, **kept}
+    record |= {"overrides": job.words, "num_envs": job.env_cfg.scene.num_envs, "seed": job.agent_cfg.seed}
+    record["resumed"] = [*run.record.get("resumed", []), {"iteration": run.iteration + 1, **now}]
+    with _writing(run.folder):
+        for leftover in run.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
+            leftover.unlink()
+        provenance.write_json(run.folder / RECORD, record)
+    return run.folder
+
+
+@contextlib.contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Tell in one line that a run folder cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise UsageError(
-            f"the run cannot be written below {checkpoints.LOG_ROOT} of the working directory ({error.strerror}); go to"
-            " a folder that can be written, or free some space"
+            f"the run cannot be written to {os.path.relpath(place)!r} ({error.strerror}); choose a folder that can be"
+            " written, or free some space"
         ) from error
-    return folder
 
 
 def _new_folder(job: Job, stock: argparse.Namespace) -> Path:
@@ -149,18 +190,18 @@ def _new_folder(job: Job, stock: argparse.Namespace) -> Path:
         folder = root / f"{stamp}-{count}{suffix}"
     if ranks.rank() == 0 and (folder / RECORD).exists():
         raise UsageError(f"--run_timestamp {stamp!r}: {folder} holds a run already; go on with it by --resume {folder}")
-    (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, **settings) -> int:
+def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, held: lock.Lock, **settings: Any) -> int:
     """Run Isaac Lab's entry point.
 
     Args:
         job: Checked command line.
         stock: Flags of the entry point, parsed.
         words: The same flags as words, to be handed on.
-        folder: Run folder from :func:`begin`.
+        folder: Run folder from :func:`begin` or :func:`go_on`.
+        held: Holds it.
         settings: For :func:`alice.learning.runner.cut_runners`: ``keep``, ``goes_on``, ``learning_rate``.
 
     Returns:
@@ -173,8 +214,6 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, *
 
     from alice.learning.runner import cut_runners
 
-    run_name = stock.run_name or job.agent_cfg.run_name
-    stamp = folder.name.removesuffix(f"_{run_name}") if run_name else folder.name
     argv = ["--rl_library", "rsl_rl", "--task", job.task, "--agent", job.agent, "--seed", str(job.agent_cfg.seed)]
     argv += ["--num_envs", str(job.env_cfg.scene.num_envs), "--max_iterations", str(job.agent_cfg.max_iterations)]
     argv += ["--checkpoint", str(job.checkpoint)] if job.checkpoint else []
@@ -183,23 +222,40 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, *
     if job.weights and "optimizer_state_dict" not in job.weights and f"{job.role}_state_dict" in job.weights:
         argv.append("--no-resume_optimizer_state")
     with cut_runners(**settings) as stop:
-        places = ["--experiment_name", folder.parent.name, "--run_timestamp", stamp]
         try:
-            code = run_train_cli([*argv, *words, *places, *job.words])
+            code = run_train_cli([*argv, *words, *_places(job, stock, folder), *job.words])
         finally:
             if not stop.has_begun and checkpoints.newest_in(folder) is None and ranks.rank() == 0:
-                remove(folder)
+                folders.remove(folder, held)
     if stop.refusal:
         raise UsageError(stop.refusal)
     return 128 + stop.signal if stop.signal else code
 
 
-def remove(folder: Path) -> None:
-    """Delete the folder of a run that never began, and those around it that hold nothing else."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for place in (folder.parent, checkpoints.LOG_ROOT, checkpoints.LOG_ROOT.parent):
-        with contextlib.suppress(OSError):
-            place.rmdir()
+def _places(job: Job, stock: argparse.Namespace, folder: Path) -> list[str]:
+    """Return the flags that make Isaac Lab's entry point write to a folder.
+
+    It joins its own root and the time stamp, and of two paths that are joined an absolute second one is the result.
+    """
+    stamp = str(folder.resolve())
+    experiment = folder.parent.name if _is_isaac_labs(folder) else stock.experiment_name
+    found = ["--experiment_name", experiment] if experiment else []
+    run_name = stock.run_name or job.agent_cfg.run_name
+    if run_name and stamp.endswith(f"_{run_name}"):  # which is put behind the stamp
+        return [*found, "--run_timestamp", stamp.removesuffix(f"_{run_name}")]
+    return [*found, "--run_name", "", "--run_timestamp", stamp]
+
+
+def _is_isaac_labs(folder: Path) -> bool:
+    return folder.resolve().parent.parent == checkpoints.LOG_ROOT.resolve()
+
+
+def is_short(job: Job, folder: Path) -> bool:
+    """Whether iterations are left to do, as after a window that was closed."""
+    if ranks.rank():  # rank 0 may still be saving
+        return False
+    newest = checkpoints.newest_in(folder) if folder.is_dir() else None
+    return newest is None or checkpoints.number(newest) + 1 < job.first_iteration + job.agent_cfg.max_iterations
 
 
 def closing_lines(job: Job, folder: Path, is_interrupted: bool = False) -> str:

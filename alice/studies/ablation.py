@@ -20,8 +20,9 @@ from typing import Any
 
 from alice.cli import files
 from alice.cli.usage import UsageError
-from alice.runs import checkpoints, provenance, training
+from alice.runs import checkpoints, provenance, scalars, training
 from alice.runs.provenance import ROOT
+from alice.studies import learning_speed
 from alice.system import affinity
 
 TASK = "Alice-Ball-Transfer"
@@ -243,19 +244,12 @@ def collect(cells: list[Cell], output: Path) -> dict[str, dict[str, Any]]:
 
 def success_curve(cell: Cell) -> list[tuple[int, float]]:
     """Return environment steps and success rate of the last 1,000 home episodes, per iteration of a training."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     rates: dict[int, float] = {}
     for name, _, _ in cell.parts:
         folder = find(name)
-        record = json.loads((folder / training.RECORD).read_text(encoding="utf-8"))
-        for file in sorted(folder.glob("events.out.tfevents.*")):
-            events = EventAccumulator(str(file), size_guidance={"scalars": 0})
-            events.Reload()
-            tag = "Metrics/transfer/success_rate"
-            rates |= {e.step: e.value for e in (events.Scalars(tag) if tag in events.Tags()["scalars"] else [])}
-    per_iteration = record["num_envs"] * record["steps_per_env"]
-    return [((step + 1) * per_iteration, rates[step]) for step in sorted(rates)]
+        rates |= dict(scalars.read(folder).get(learning_speed.SUCCESS, []))
+    size = learning_speed.steps_per_iteration(folder)
+    return [((iteration + 1) * size, rate) for iteration, rate in sorted(rates.items())]
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:

@@ -120,9 +120,20 @@ class ObservationsCfg:
         joint_targets = ObsTerm(func=observations.joint_targets)
         last_action = ObsTerm(func=observations.last_action)
 
+    @configclass
+    class GoalStateCfg(ObsGroup):
+        """Whether the ball has got where it is to go.
+
+        It follows from ``ball_to_dish``, but there it is a bump 3 cm wide in numbers that span 30 cm: a policy that has
+        learned to fetch balls fetches those in the dish, too, and takes a million steps to tell them apart.
+        """
+
+        dish_flag = ObsTerm(func=observations.dish_flag)
+
     policy: PolicyCfg = PolicyCfg()
     privileged: PrivilegedCfg = PrivilegedCfg()
     command_state: CommandStateCfg = CommandStateCfg()
+    goal_state: GoalStateCfg = GoalStateCfg()
 
 
 @configclass
@@ -262,8 +273,9 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         Six numbers in [-1, 1] at 20 Hz: five increments of joint targets (1 = 0.1 rad) and one gripper opening.
         ``presets=seven_actions``: each finger its own opening. ``presets=hobby_servo``: through real servos.
     Observations:
-        Actor: ``policy``, the documented 28 numbers, and ``command_state``, joint targets and last action. Critic:
-        ``privileged``, the 28 numbers without the errors of the servos, and ``command_state``.
+        Actor: ``policy``, the documented 28 numbers, ``command_state``, joint targets and last action, and
+        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged``, the 28 numbers without the
+        errors of the servos, ``command_state`` and ``goal_state``.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
         stages of :mod:`alice.transfer.curriculum` widen the workspace.

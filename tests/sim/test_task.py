@@ -96,6 +96,14 @@ def test_six_actions(simulate):
     assert obs["command_state"].shape == (8, 13)
 
 
+def test_the_policy_is_told_when_the_ball_has_got_to_the_dish(simulate):
+    env = simulate()
+    for kind, expected in (("home", 0.0), ("in_hand", 0.0), ("above_dish", 1.0), ("in_dish", 1.0)):
+        env.event_manager.get_term_cfg("reset_transfer").params["shares"] = {kind: 1.0}
+        obs, _ = env.reset()
+        assert obs["goal_state"].tolist() == [[expected]] * 8, kind
+
+
 def test_the_arm_follows_its_actions(simulate):
     env = simulate(play=True)
     before = env.scene["robot"].data.joint_pos.torch.clone()

@@ -86,6 +86,8 @@ def required(door: str, besides=None) -> list[str]:
 def _sound(action) -> str:
     if action.choices:
         return next(iter(action.choices))
+    if isinstance(action.type, files.Source) and action.type.folder:
+        return str(ROOT)
     if isinstance(action.type, files.Source):
         return next(iter(action.type.names), None) or str(SPECIMENS[action.type.kind])
     raise AssertionError(f"say here what {action.option_strings} may be")

@@ -79,6 +79,26 @@ def test_the_pinch_flag_is_that_of_training():
     assert (found == expected).mean() > 0.999  # rounding at a threshold
 
 
+def test_the_dish_flag_is_that_of_training(make_env):
+    torch = pytest.importorskip("torch")
+    from alice.mdp import observations
+    from alice.transfer.state import transfer_state
+
+    generator = np.random.default_rng(6)
+    count = 2000
+    env, everyone = make_env(count), torch.arange(count)
+    dish = generator.uniform((0.1, -0.1, -0.003), (0.3, 0.1, 0.003), (count, 3)).astype(np.float32)
+    ball = (dish + generator.uniform((-0.05, -0.05, 0.01), (0.05, 0.05, 0.15), (count, 3))).astype(np.float32)
+    env.put(ball=torch.from_numpy(ball))
+    transfer_state(env).begin_episode(everyone, torch.from_numpy(dish), everyone >= 0)
+    env.end_reset(everyone)
+    radius = transfer_state(env).ball_radius.numpy()
+    found = make("dish_flag", count=count).inputs(np.repeat(HOME, count, 0), ball, dish, radius)["x"][:, 0]
+    expected = observations.dish_flag(env)[:, 0].numpy()
+    assert 0.05 < expected.mean() < 0.95
+    assert (found == expected).mean() > 0.999  # rounding at a threshold
+
+
 def test_targets_move_by_the_scaled_action_and_the_gripper_slews():
     controller = make("last_action")
     after = controller.targets_after(np.array([[1.0, -0.5, 0.0, 0.0, 9.0, -1.0]]))

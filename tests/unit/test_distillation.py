@@ -287,7 +287,7 @@ def test_the_runs_of_a_chain_have_names_of_their_own_behind_a_given_one(tmp_path
         agent = SimpleNamespace(experiment_name="camera", run_name=next(jobs), max_iterations=2)
         return SimpleNamespace(task="T", agent=flags.agent, checkpoint="x", agent_cfg=agent, first_iteration=0)
 
-    def run(door, words):
+    def run(door, words, held):
         given = dict(itertools.pairwise(words))
         folder = checkpoints.LOG_ROOT / given["--experiment_name"] / f"{given['--run_timestamp']}_{given['--run_name']}"
         folder.mkdir(parents=True)
@@ -297,15 +297,20 @@ def test_the_runs_of_a_chain_have_names_of_their_own_behind_a_given_one(tmp_path
 
     monkeypatch.setattr(launch, "prepare", prepare)
     monkeypatch.setattr(launch, "resolve_task", lambda name: name)
-    for name, value in (("check", None), ("task_of_teacher", "S"), ("_compare", 0)):
-        monkeypatch.setattr(teaching, name, lambda *words, value=value: value)
+    for place, name, value in (
+        (teaching, "check", None),
+        (teaching, "task_of_teacher", "S"),
+        (teaching.Chain, "_compare", 0),
+    ):
+        monkeypatch.setattr(place, name, lambda *words, value=value: value)
     monkeypatch.setattr(checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
-    monkeypatch.setattr(teaching, "_run", run)
+    monkeypatch.setattr(teaching.child, "run", run)
     names = ("resume", "checkpoint", "phase", "more_iterations", "num_envs", "seed", "device", "max_iterations", "keep")
-    args = argparse.Namespace(**dict.fromkeys((*names, "encoder_weights")), domain_rand=False, teacher="released")
+    given = dict.fromkeys((*names, "encoder_weights", "run"))
+    args = argparse.Namespace(**given, domain_rand=False, teacher="released")
     args.agent, args.task = launch.DEFAULT_AGENT, "T"
     stock = argparse.Namespace(run_timestamp=None, run_name="mine", experiment_name="lab", distributed=False)
     others = ["--run_name", "mine", "--experiment_name=lab", "--logger", "tensorboard"]
-    assert teaching.run(args, ["agent.run_name=other"], others, stock) == 0
+    assert teaching.run(args, ["agent.run_name=other"], others, stock, None, None) == 0
     made = sorted(folder.name.split("_", 2)[2] for folder in (checkpoints.LOG_ROOT / "lab").iterdir())
     assert made == ["mine_distillation", "mine_finetune"]

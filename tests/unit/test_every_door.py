@@ -94,7 +94,7 @@ def test_help_shows_a_change_of_the_configuration_where_a_door_takes_one(door, t
 @pytest.mark.parametrize("door", [door for door in DOORS if not parser_of(door).others])
 def test_an_unknown_word_is_refused(door, word, tmp_path):
     before = _tree()
-    code, out, err = call(door, [*required(door), word], tmp_path)
+    code, out, err = call(door, [word, *required(door)], tmp_path)  # a flag that takes several would swallow it behind
     assert code == 2 and out == ""
     assert err.startswith(f"alice: error: unknown argument {word!r}; ") and err.count("\n") == 1
     assert _tree() == before and list(tmp_path.iterdir()) == []
@@ -140,6 +140,8 @@ DEEP = {
     "doctor damaged log": (["--run", "run"], {"events": b"damaged"}, "of the run"),
     "doctor empty log": (["--run", "run"], {"events": b""}, "env.yaml of the run cannot be read"),
     "doctor binary yaml": (["--run", "run"], {"events": b"", "env": b"\xff\xfe\x00"}, "env.yaml of the run cannot"),
+    "learning_speed no logs": (["--runs", "run"], {}, "holds no TensorBoard log"),
+    "learning_speed damaged log": (["--runs", "run"], {"events": b"damaged"}, "has logged no success rate"),
     "doctor list": (["--run", "run"], {"events": b"", "env": b"- 1"}, "env.yaml of the run holds no configuration"),
 }
 

@@ -190,7 +190,8 @@ def test_presets_that_no_robot_can_do_are_refused(word):
 
 def test_every_term_has_its_function():
     assert set(configured.FUNCTIONS) == set(terms_of(XARM1S))
-    for task, groups in ((TASK, ("policy", "command_state")), (CAMERA, ("proprioception", "command_state", "goal"))):
+    seen = {TASK: ("policy", "command_state", "goal_state"), CAMERA: ("proprioception", "command_state", "goal")}
+    for task, groups in seen.items():
         env_cfg = resolved(task=task)
         assert all(configured.input_of(env_cfg, group).terms for group in groups)
 
@@ -224,7 +225,7 @@ def test_an_export_as_trained_has_the_numbers_of_the_training(run):
     made = actor.contract_of(job)
     assert (made.action.arm_scale, made.arm.control_rate_hz) == (0.05, 24)
     with torch.inference_mode():  # actions are cut where the training cut them
-        actions = actor.build(job, made.inputs)(10.0 * torch.ones(1, 28), torch.zeros(1, 13))
+        actions = actor.build(job, made.inputs)(10.0 * torch.ones(1, 28), torch.zeros(1, 13), torch.zeros(1, 1))
     assert float(actions.abs().max()) == 0.5
     with pytest.raises(
         UsageError,
@@ -233,7 +234,7 @@ def test_an_export_as_trained_has_the_numbers_of_the_training(run):
         trained.compare(job_of(job.checkpoint))
 
 
-SWAPPED = {"actor": ["command_state", "policy"]}
+SWAPPED = {"actor": ["command_state", "policy", "goal_state"]}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ CASES = {
     (observations, "dish_place_b"): ([{}], 2, (-INF, INF)),
     (observations, "gripper_gap"): ([{}, {"arm": "true"}], 1, (0.0, 0.05)),
     (observations, "pinch_flag"): ([{}, {"arm": "true"}], 1, (0.0, 1.0)),
+    (observations, "dish_flag"): ([{}], 1, (0.0, 1.0)),
     (observations, "joint_targets"): ([{}], 7, (-INF, INF)),
     (observations, "last_action"): ([{}], 6, (-1.0, 1.0)),
     (rewards, "transfer_progress"): ([{"part": part} for part in PARTS], None, (-1.0, 1.0)),
@@ -181,6 +182,16 @@ def test_the_pinch_flag_rises_when_the_ball_is_held(make_env):
     env = make_env(2)
     env.put(tool=(0.2, 0.0, 0.02), ball=(0.2, 0.0, 0.02), gap=0.030, gap_target=torch.tensor([0.0, 0.05]))
     assert observations.pinch_flag(env, arm="true").tolist() == [[1.0], [0.0]]
+
+
+def test_the_dish_flag_rises_over_the_dish_whether_the_ball_is_held_or_not(make_env):
+    env, everyone = make_env(4), torch.arange(4)
+    ball = torch.tensor([[0.2, 0.1, 0.06], [0.2, 0.1, 0.017], [0.2, 0.14, 0.06], [0.2, 0.1, 0.12]])
+    for hand in (ball, ball + 0.1):
+        env.put(ball=ball, tool=hand)
+        transfer_state(env).begin_episode(everyone, torch.tensor([0.2, 0.1, 0.0]).repeat(4, 1), everyone >= 0)
+        env.end_reset(everyone)
+        assert observations.dish_flag(env).flatten().tolist() == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_the_last_action_is_what_the_arm_was_told(make_env):

@@ -13,7 +13,7 @@ from alice.transfer import curriculum
 
 
 def flags(**given) -> argparse.Namespace:
-    names = ("resume", "checkpoint", "more_iterations", "max_iterations")
+    names = ("resume", "checkpoint", "more_iterations", "max_iterations", "run")
     return argparse.Namespace(**{**dict.fromkeys(names), **given})
 
 
@@ -24,6 +24,8 @@ def flags(**given) -> argparse.Namespace:
         ({"more_iterations": 3}, [], "counts on from a run: give --resume RUN"),
         ({"more_iterations": 3, "max_iterations": 3, "resume": "x"}, [], "give one of them"),
         ({}, ["--distributed"], "start it with torchrun"),
+        ({"run": "x", "resume": "x"}, [], "give one of --run and --resume"),
+        ({"run": "x"}, ["--run_name=mine"], "--run is the folder itself, --run_name names one"),
     ],
 )
 def test_flags_that_contradict_each_other(given, stock, reason, tmp_path, monkeypatch):
@@ -138,13 +140,13 @@ def test_what_a_launcher_left_is_forgotten_without_distributed(monkeypatch, caps
 
 def test_a_run_that_never_began_leaves_no_folder(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from alice.runs import checkpoints, training
+    from alice.runs import checkpoints, folders, lock
 
     monkeypatch.chdir(tmp_path)
     first, second = (checkpoints.LOG_ROOT / "x" / name for name in ("1", "2"))
     for folder in (first, second):
         (folder / "params").mkdir(parents=True)
-    training.remove(first)
+    folders.remove(first, lock.Lock())
     assert second.is_dir() and not first.exists()
-    training.remove(second)
+    folders.remove(second, lock.Lock())
     assert not list(tmp_path.iterdir())

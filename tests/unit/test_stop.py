@@ -50,6 +50,17 @@ def test_a_second_interrupt_does_not_wait():
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_an_interrupt_after_another_signal_still_saves():
+    """The process of a chain hands a Ctrl-C on as SIGTERM, beside the SIGINT of the terminal, in any order."""
+    asked = stop.Stop()
+    with asked.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_before_the_first_step_a_signal_leaves_at_once_with_its_number():
     for number in stop.SIGNALS[1:]:
         with pytest.raises(SystemExit) as leaving, stop.Stop().leaving():

@@ -139,6 +139,12 @@ def test_the_privileged_group_is_mirrored_alike():
     assert torch.equal(mirrored["privileged"], _mirrored(alone, act)[0]["policy"])
 
 
+def test_a_ball_at_the_dish_is_at_the_dish_in_the_mirror_too():
+    obs, act = _sample()
+    obs["goal_state"] = (torch.arange(16) % 2).float().unsqueeze(-1)
+    assert torch.equal(_mirrored(obs, act)[0]["goal_state"], obs["goal_state"])
+
+
 def test_none_stays_none():
     obs, act = _sample()
     assert mirror_left_right(ENV, None, act)[0] is None

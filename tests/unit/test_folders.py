@@ -1,0 +1,408 @@
+"""The folder of ``--run``: begin, go on, finished or refused, decided without a simulator; and who holds it."""
+
+import argparse
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from alice.cli.usage import UsageError
+from alice.runs import chain_record, checkpoints, folders, lock, records, wording
+from alice.runs.folders import Asked, Content, Step
+
+TASK = "Alice-Ball-Transfer"
+
+
+def flags(**given) -> argparse.Namespace:
+    names = (*wording.FLAGS, "max_iterations", "more_iterations")
+    found = {**dict.fromkeys(names), "agent": "default", "task": TASK, "domain_rand": False, **given}
+    return argparse.Namespace(**found)
+
+
+def words(*overrides, others=(), **given) -> dict[str, str]:
+    return wording.of(flags(**given), list(overrides), list(others))
+
+
+##
+# Same words
+##
+
+
+SAME = {
+    "order": (words("env.decimation=2", "env.sim.dt=0.01"), words("env.sim.dt=0.01", "env.decimation=2")),
+    "the last of two counts": (words("env.decimation=3", "env.decimation=2"), words("env.decimation=2")),
+    "how a number is written": (words("agent.algorithm.gamma=1e-4"), words("agent.algorithm.gamma=0.0001")),
+    "presets in another order": (words("presets=a,b"), words("presets=b", "presets=a")),
+    "a preset by its flag": (words("presets=domain_rand"), words(domain_rand=True)),
+    "iterations": (words("agent.max_iterations=3", max_iterations=3), words(more_iterations=9)),
+    "where a file lies": (words("env.x.usd_path=/here/arm.usd"), words("env.x.usd_path=/mnt/there/arm.usd")),
+    "flags of Isaac Lab": (words(others=["--logger", "wandb", "--video"]), words(others=["--video", "--logger=wandb"])),
+    "what is shown": (words(others=["--verbose"]), words()),
+    "a namespace": (words(task=f"alice.tasks:{TASK}"), words()),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_words_that_mean_the_same_are_equal(name):
+    assert wording.differences(*SAME[name], {}) == []
+
+
+DIFFERENT = {
+    "seed": (words(seed=1), words(seed=3), "--seed 3 was --seed 1"),
+    "environments": (words(num_envs=64), words(num_envs=32), "--num_envs 32 was --num_envs 64"),
+    "task": (words(), words(task="Alice-Ball-Transfer-Camera"), "--task Alice-Ball-Transfer-Camera was"),
+    "override": (words("env.decimation=2"), words("env.decimation=3"), "env.decimation=3 was env.decimation=2"),
+    "one more": (words(), words("env.decimation=2"), "env.decimation=2 was not given"),
+    "one less": (words(phase="grasp"), words(), "--phase grasp is missing"),
+    "preset": (words("presets=a"), words("presets=a", domain_rand=True), "presets=a,domain_rand was presets=a"),
+    "logger": (words(), words(others=["--logger", "wandb"]), "--logger wandb was not given"),
+    "start": (
+        words(checkpoint="released"),
+        words(checkpoint="latest"),
+        "--checkpoint latest was --checkpoint rel",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_another_word_is_named(name):
+    begun, now, told = DIFFERENT[name]
+    (found,) = wording.differences(begun, now, {})
+    assert found.startswith(told)
+
+
+def test_what_the_run_has_anyway_may_be_said():
+    assert wording.differences(words(), words(seed=1), {"--seed": 1}) == []
+    assert wording.differences(words(), words(seed=2), {"--seed": 1})
+
+
+def test_a_file_counts_by_its_content_and_a_folder_by_its_name(tmp_path):
+    one, other, folder = tmp_path / "a.pt", tmp_path / "b" / "c.pt", tmp_path / "b"
+    folder.mkdir()
+    one.write_bytes(b"weights")
+    other.write_bytes(b"weights")
+    assert words(checkpoint=one) == words(checkpoint=other)
+    other.write_bytes(b"others")
+    assert words(checkpoint=one) != words(checkpoint=other)
+    assert words(checkpoint=folder)["--checkpoint"] == "b"
+
+
+def test_the_number_of_iterations_is_read_from_flag_or_override():
+    assert wording.iterations(flags(), ["agent.max_iterations=4"]) == 4
+    assert wording.iterations(flags(max_iterations=5), ["agent.max_iterations=4"]) == 5
+    assert wording.iterations(flags(), []) is None
+    with pytest.raises(UsageError, match=r"agent\.max_iterations=x"):
+        wording.iterations(flags(), ["agent.max_iterations=x"])
+
+
+##
+# Begin, go on, finished
+##
+
+
+def run_of(planned: int = 10, **more) -> dict:
+    return {"task": TASK, "agent": "default", "max_iterations": planned, "seed": 1, "words": words(), **more}
+
+
+DECISIONS = {
+    "no folder": (Content(), {}, (Step.BEGIN, None)),
+    "killed before its first checkpoint": (Content(run_of()), {}, (Step.BEGIN, None)),
+    "the same, with other words": (Content(run_of(words=words(seed=7))), {}, (Step.BEGIN, None)),
+    "half done": (Content(run_of(), 4), {}, (Step.GO_ON, 10)),
+    "half done, same number": (Content(run_of(), 4), {"iterations": 10}, (Step.GO_ON, 10)),
+    "done": (Content(run_of(), 10), {}, (Step.FINISHED, 10)),
+    "done, less asked for": (Content(run_of(), 10), {"iterations": 6}, (Step.FINISHED, 10)),
+    "done, more asked for": (Content(run_of(), 10), {"iterations": 15}, (Step.GO_ON, 15)),
+    "done, and more": (Content(run_of(), 10), {"more": 5}, (Step.GO_ON, 15)),
+    "killed in the five more": (Content(run_of(15, more_iterations=5), 12), {"more": 5}, (Step.GO_ON, 15)),
+    "killed in the five more, three": (Content(run_of(15, more_iterations=5), 12), {"more": 3}, (Step.GO_ON, 15)),
+    "five more done, five more": (Content(run_of(15, more_iterations=5), 15), {"more": 5}, (Step.GO_ON, 20)),
+    "from a checkpoint of 100": (Content(run_of(110, first_iteration=100), 104), {"iterations": 10}, (Step.GO_ON, 110)),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_what_a_start_does(name):
+    content, asked, expected = DECISIONS[name]
+    assert folders.decide(content, Asked(words(), **asked), "F") == expected
+
+
+REFUSALS = {
+    "more of nothing": (Content(), Asked(words(), more=3), "'F' holds none yet"),
+    "other words": (Content(run_of(), 4), Asked(words(seed=3)), "--seed 3 was not given; give the same words"),
+    "of an earlier version": (
+        Content({"task": TASK, "max_iterations": 9}, 4),
+        Asked(words()),
+        "go on with it by --resume F",
+    ),
+    "something else": (Content(strange="holds 'a'"), Asked(words()), "--run: 'F' holds 'a'"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_is_refused(name):
+    content, asked, reason = REFUSALS[name]
+    with pytest.raises(UsageError, match=reason) as refused:
+        folders.decide(content, asked, "F")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_command_that_goes_on_leaves_its_words_to_the_record():
+    args = flags(seed=1, num_envs=2, phase="grasp", checkpoint="released", domain_rand=True, more_iterations=3)
+    given = ["agent.algorithm.learning_rate=1e-3", "env.x.usd_path=/mnt/arm.usd"]
+    assert folders.as_begun(args, given, ["--logger", "wandb", "--verbose"], 10) == (given[1:], ["--verbose"])
+    left = (args.seed, args.num_envs, args.phase, args.checkpoint, args.domain_rand, args.more_iterations)
+    assert left == (None, None, None, None, False, None) and args.max_iterations == 10
+
+
+def test_another_machine_or_program_is_told():
+    from alice.runs import resume
+
+    now = {"device": "cpu", "version": "0.1.0", "git_commit": "a" * 40}
+    assert resume.changes(now, now) == []
+    begun = {**now, "device": "cuda:0"}
+    assert resume.changes(begun, now) == ["device cpu, before cuda:0"]
+    assert resume.changes({**begun, "resumed": [now]}, now) == [], "it was told when it changed"
+    told = resume.changes({**now, "git_commit": None}, now)
+    assert told == [f"commit {'a' * 12}, before unknown"]
+
+
+##
+# What a folder holds
+##
+
+
+def make_run(folder, *numbers: int, **more):
+    """Make what a training leaves; its checkpoints are archives that look right from outside."""
+    import zipfile
+
+    (folder / "params").mkdir(parents=True)
+    (folder / records.RECORD).write_text(json.dumps(run_of(**more)))
+    for name in ("run.json", "events.out.tfevents.1.host", ".model_9.pt.77.tmp"):
+        (folder / name).write_text("{}")
+    for number in numbers:
+        with zipfile.ZipFile(folder / f"model_{number}.pt", "w") as archive:
+            archive.writestr("archive/data.pkl", b"x")
+    return folder
+
+
+def test_an_empty_folder_is_as_good_as_none(tmp_path):
+    assert folders.look(tmp_path / "missing") == folders.look(tmp_path) == Content()
+    (tmp_path / lock.FILE).touch()
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / ".77-alice.json").touch()  # killed while it wrote its record
+    assert folders.look(tmp_path) == Content()
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "holiday.jpg").touch()
+    assert "holds 'holiday.jpg' and no run" in folders.look(tmp_path).strange
+    (tmp_path / "holiday.jpg").unlink()
+    (tmp_path / "run.json").write_text("{}")
+    assert "no run of scripts/train.py" in folders.look(tmp_path).strange, "of Isaac Lab's own command"
+
+
+def test_a_run_counts_up_to_its_newest_whole_checkpoint(tmp_path):
+    assert folders.look(make_run(tmp_path / "a")).done is None
+    folder = make_run(tmp_path / "b", 4, 50)
+    assert folders.look(folder).done == 51
+    (folder / "model_50.pt").write_bytes(b"half")
+    assert folders.look(folder).done == 5
+    (folder / "model_4.pt").write_bytes(b"")
+    assert "none can be opened" in folders.look(folder).strange, "nothing is deleted unasked"
+
+
+def test_what_was_killed_before_its_first_checkpoint_leaves_nothing_in_the_way(tmp_path):
+    folder = make_run(tmp_path / "a")
+    (folder / "notes.txt").write_text("mine")
+    with lock.Lock() as held:
+        folders.make(folder, held)
+        assert sorted(os.listdir(folder)) == [lock.FILE, "notes.txt"]
+        folders.remove(folder, held)
+    assert os.listdir(folder) == ["notes.txt"]
+    with lock.Lock() as held, pytest.raises(UsageError, match="just now; start again"):
+        folders.make(make_run(tmp_path / "b", 3), held)
+    assert (tmp_path / "b" / "model_3.pt").exists()
+
+
+def test_a_folder_of_a_run_that_never_began_goes(tmp_path):
+    with lock.Lock() as held:
+        folders.make(tmp_path / "a b" / "c", held)
+        folders.remove(tmp_path / "a b" / "c", held)
+    assert list((tmp_path / "a b").iterdir()) == []
+
+
+def test_entering_changes_nothing_where_there_is_nothing(tmp_path):
+    place = tmp_path / "x"
+    with lock.Lock() as held:
+        assert folders.enter(place, Asked(words()), held) == (Step.BEGIN, None)
+        assert not place.exists()
+        (place / "photos").mkdir(parents=True)
+        with pytest.raises(UsageError, match="holds 'photos'"):
+            folders.enter(place, Asked(words()), held)
+        assert os.listdir(place) == ["photos"]
+
+
+##
+# The lock
+##
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from alice.runs import lock
+held = lock.Lock()
+held.take(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Return a process that holds the folder, and kill it in the end."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_process_is_refused_until_the_first_is_killed(holder, tmp_path):
+    with lock.Lock() as held:
+        with pytest.raises(UsageError, match=f"in use by process {holder.pid} on "):
+            held.take(tmp_path)
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        assert (tmp_path / lock.FILE).exists(), "what is left of it does not matter"
+        held.take(tmp_path)
+        held.take(tmp_path)
+    with lock.Lock() as other:
+        other.take(tmp_path)
+
+
+def test_a_child_process_keeps_the_lock_only_if_it_is_given_it(tmp_path):
+    with lock.Lock() as held:
+        held.take(tmp_path)
+        stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        heir = subprocess.Popen(["sleep", "60"], pass_fds=held.descriptors)
+    with lock.Lock() as held:
+        with pytest.raises(UsageError, match="in use"):
+            held.take(tmp_path)
+        heir.kill()
+        heir.wait()
+        held.take(tmp_path)
+    stranger.kill()
+    stranger.wait()
+
+
+def test_a_deleted_file_is_no_lock(tmp_path, monkeypatch):
+    """One start deletes the file of a run that never began, while another has just opened it."""
+    with lock.Lock() as first, lock.Lock() as second:
+        first.take(tmp_path)
+        stock, calls = lock._lock, []
+
+        def late(descriptor, folder):
+            if not calls:
+                first.forget(tmp_path)
+            calls.append(descriptor)
+            stock(descriptor, folder)
+
+        monkeypatch.setattr(lock, "_lock", late)
+        second.take(tmp_path)
+        assert len(calls) == 2
+        with pytest.raises(UsageError, match="in use"):
+            first.take(tmp_path)
+
+
+def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, capsys):
+    import errno
+    import fcntl
+
+    def flock(descriptor, how):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock.Lock() as held:
+        held.take(tmp_path)
+    told = capsys.readouterr().err
+    assert "cannot be locked (Operation not supported)" in told and told.count("\n") == 1
+
+
+def test_only_rank_0_holds_the_folder_of_a_distributed_training(holder, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    with lock.Lock() as held:
+        held.take(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with lock.Lock() as held, pytest.raises(UsageError, match="cannot be written"):
+        held.take(tmp_path)
+
+
+##
+# The folder of a chain
+##
+
+
+def test_a_chain_remembers_words_iterations_stages_and_its_better_end(tmp_path):
+    place = tmp_path / "chain"
+    with lock.Lock() as held:
+        record = chain_record.Record(place, Asked(words(seed=2), 5), held)
+        assert not place.exists(), "until the first stage begins"
+        record.begin("distillation")
+        with pytest.raises(UsageError, match="--seed 3 was --seed 2"):
+            chain_record.Record(place, Asked(words(seed=3), 5), held)
+        assert chain_record.Record(place, Asked(words(seed=2)), held).iterations == 5
+        record = chain_record.Record(place, Asked(words(seed=2), 8), held)
+        assert record.iterations == 8, "the first stage may still go on"
+        record.begin("finetune")
+        with pytest.raises(UsageError, match=r"ended after 8, and the second one has begun.*--resume .*finetune"):
+            chain_record.Record(place, Asked(words(seed=2), 9), held)
+        assert record.end is None
+        better = make_run(place / "finetune", 7) / "model_7.pt"
+        record.finish("50.00% of 4 starts", better)
+        end = chain_record.Record(place, Asked(words(seed=2)), held).end
+    assert end == f"finished: {place}; 50.00% of 4 starts; the better one: {better}"
+    with pytest.raises(UsageError, match="holds a chain of --teacher"), lock.Lock() as held:
+        folders.enter(place, Asked(words()), held)
+
+
+def test_a_chain_is_a_policy_for_every_door(tmp_path, capsys):
+    make_run(tmp_path / "first", 9)
+    (tmp_path / records.CHAIN).write_text(json.dumps({"stages": ["first", "second"]}))
+    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "first" / "model_9.pt"
+    assert "has not compared its ends" in capsys.readouterr().err
+    make_run(tmp_path / "second", 3, 4)
+    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "second" / "model_4.pt"
+    (tmp_path / records.CHAIN).write_text(json.dumps({"stages": ["first", "second"], "better": "first/model_9.pt"}))
+    capsys.readouterr()
+    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "first" / "model_9.pt"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_is_no_chain(tmp_path):
+    make_run(tmp_path / "a", 3)
+    with lock.Lock() as held, pytest.raises(UsageError, match="holds a run without --teacher"):
+        chain_record.Record(tmp_path / "a", Asked(words()), held)
+
+
+def test_an_audit_is_done_once(tmp_path):
+    end, result = tmp_path / "model_1.pt", tmp_path / "selection.json"
+    end.write_bytes(b"weights")
+    assert not chain_record.is_audited(end, result, 4)
+    from alice.runs import provenance
+
+    result.write_text(json.dumps({"checkpoint_sha256": provenance.sha256(end), "episodes": 4}))
+    assert chain_record.is_audited(end, result, 4)
+    assert not chain_record.is_audited(end, result, 8)
+    end.write_bytes(b"other weights")
+    assert not chain_record.is_audited(end, result, 4)
