@@ -35,6 +35,9 @@ def disagreements(contract: Contract, arm: Arm | None = None) -> list[str]:
         found += _differences("contract", contract, {name: ours}, "this version")
     if unknown := sorted(contract.trained_for.keys() - QUANTITIES.keys()):
         found.append(f"contract.trained_for: {', '.join(unknown)} are no quantities that this version knows")
+    for name, (low, high) in contract.trained_for.items():
+        if low > high:
+            found.append(f"contract.trained_for.{name}: the policy has met {low} to {high}, which is no range")
     for item in contract.inputs:
         if isinstance(item, ImageInput):
             found += _about_image(item, arm)
@@ -84,12 +87,14 @@ def _about_action(action: Action, rate: float, arm: Arm) -> Iterator[str]:
         if not 0 < step * rate <= cap * (1 + _SLACK):
             most = f"{cap / rate:.4g} {unit} a step at {rate} Hz" if rate > 0 else f"{cap} {unit}/s"
             yield f"action.{name}: the policy has {step}, {arm.source} has at most {most}"
-    if {len(action.gripper_closed), len(action.gripper_open)} != {len(arm.gripper_joints)}:
-        theirs, ours = len(action.gripper_open), len(arm.gripper_joints)
-        yield f"action.gripper_open: the policy moves {theirs} gripper joints, {arm.source} has {ours}"
+    joints = arm.gripper_joints
+    odd = [name for name in ("gripper_closed", "gripper_open") if len(getattr(action, name)) != len(joints)]
+    for name in odd:
+        moved = len(getattr(action, name))
+        yield f"action.{name}: the policy moves {moved} gripper joints, {arm.source} has {len(joints)}"
+    if odd:
         return
-    ends = zip(arm.gripper_joints, action.gripper_closed, action.gripper_open, strict=True)
-    for joint, closed, opened in ends:
+    for joint, closed, opened in zip(joints, action.gripper_closed, action.gripper_open, strict=True):
         slack = _SLACK * (joint.upper - joint.lower)
         if not joint.lower - slack <= closed < opened <= joint.upper + slack:
             yield (

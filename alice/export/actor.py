@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from alice import __version__, contract
 from alice.cli.usage import UsageError
 from alice.contract import Contract, ImageInput, VectorInput
-from alice.export import configured, trained
+from alice.export import configured, ranges, trained
 from alice.runs import checkpoints, launch, provenance, seeds
 from alice.runs.launch import Job
 
@@ -65,6 +65,9 @@ def contract_of(job: Job) -> Contract:
         UsageError: If the robot side cannot serve the actor, or it was trained otherwise.
     """
     inputs = tuple(configured.input_of(job.env_cfg, group) for group in job.actor_groups)
+    action, arm = configured.action(job.env_cfg), configured.arm(job.env_cfg)
+    trained.compare(job)
+    world = trained.environment(job)
     made = Contract(
         task=job.task,
         version=__version__,
@@ -73,12 +76,11 @@ def contract_of(job: Job) -> Contract:
         release_seed=str(seeds.of_release(checkpoints.policy_weights(job.weights))),
         inputs=inputs,
         goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
-        action=configured.action(job.env_cfg),
-        arm=configured.arm(job.env_cfg),
-        reads_back=configured.reads_back(job.env_cfg),
-        trained_for=trained.trained_for(job),
+        action=action,
+        arm=arm,
+        reads_back=configured.reads_back(world),
+        trained_for=ranges.trained_for(world, configured.arm_of(world), job.actor_groups),
     )
-    trained.compare(job)
     if found := contract.disagreements(made):
         raise UsageError(f"this cannot be exported, the arm could not do it: {'; '.join(found)}")
     return made

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from alice import arms, contract
-from alice.arms import quantities
 from alice.cli.usage import UsageError
 from alice.contract import TERM_NAMES, Action, ArmSpec, ImageInput, Term, VectorInput
 from alice.mdp import actions, images, observations
@@ -65,14 +64,6 @@ def arm(env_cfg: Any) -> ArmSpec:
     if not contract.same(home, kind.home):
         _refuse("env.scene.robot.init_state.joint_pos", stands, f"the home pose of {kind.source}: episodes begin there")
     return contract.spec_of(kind, whole if math.isclose(rate, whole, rel_tol=1e-9) else rate)
-
-
-def trained_for(env_cfg: Any) -> dict[str, tuple[float, float]]:
-    """Return the ranges of servos and camera that a configuration draws from, by the names of the quantities."""
-    found: dict[str, tuple[float, float]] = {}
-    if (servo := env_cfg.actions.joints.servo) is not None:
-        found |= {f"servo_{name}": tuple(getattr(servo, name)) for name in quantities.of_servo()}
-    return found
 
 
 def reads_back(env_cfg: Any) -> bool:

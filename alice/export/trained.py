@@ -56,16 +56,18 @@ def compare(job: Job) -> None:
         )
 
 
-def trained_for(job: Job) -> dict[str, tuple[float, float]]:
-    """Return what the policy of a job has met in training, by the names of the quantities.
+def environment(job: Job) -> Any:
+    """Return the environment configuration that a job's policy was trained in, which is not that of an audit.
 
-    Where the checkpoint has no record, it is what the job's own configuration draws.
+    Where the checkpoint has no record, it is the job's own.
+
+    Args:
+        job: Checked command line of an export that :func:`compare` has found nothing against.
     """
     record = _record(job)
     if record is None:
-        return configured.trained_for(job.env_cfg)
-    env_cfg, _ = overrides.resolve_config(job.task, record["agent"], list(map(str, record["overrides"])))
-    return configured.trained_for(env_cfg)
+        return job.env_cfg
+    return overrides.resolve_config(job.task, record["agent"], list(map(str, record["overrides"])))[0]
 
 
 def side(env_cfg: Any, agent_cfg: Any) -> dict[str, Any]:

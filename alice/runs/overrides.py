@@ -36,8 +36,12 @@ REDIRECTED = {
     "agent.resume": "--resume RUN",
     "agent.load_run": "--resume RUN or --checkpoint RUN",
     "agent.load_checkpoint": "--checkpoint",
+    "env.arm": "--task: each task has its own arm",
 }
-"""Fields that a flag sets, or that Isaac Lab overwrites or ignores, and the flag that does what is meant."""
+"""Fields that a flag or the task sets, or that Isaac Lab overwrites or ignores, and the flag that does what is meant."""
+
+EXAMPLES = {"bool": False, "int": 0, "float": 0.0, "str": ""}
+"""A value of each type that an annotation such as ``float | None`` names."""
 
 
 def resolve_config(task: str, agent: str, overrides: list[str], play_mode: bool = False) -> tuple[Any, Any]:
@@ -204,6 +208,8 @@ def _annotation(node: Any, name: str) -> str:
 def _problem(old: Any, new: Any, annotation: str = "") -> str | None:
     """Return what is wrong with putting ``new`` where ``old`` is, None if nothing."""
     is_section = hasattr(old, "__dataclass_fields__")
+    if old is None and new is not None:
+        old = EXAMPLES.get(annotation.removesuffix(" | None"))
     if old is None or old is MISSING or "Any" in annotation:
         return None
     if new is None:

@@ -8,37 +8,71 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice.arms import XARM1S
+from alice.arms import ARMS, AXES, XARM1S, Arm
 from alice.transfer import timing
 
 
 def _offer(name: str) -> None:
-    """Let tests import a module that lies beside them: importlib mode keeps this folder off sys.path."""
+    """Let tests import a module that lies beside them: importlib mode keeps this folder off sys.path.
+
+    It runs when something of it is asked for, so that what it imports is loaded by those alone who need it.
+    """
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    spec.loader = importlib.util.LazyLoader(spec.loader)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
 
-_offer("door_walk")
+for name in ("door_walk", "export_jobs", "made_up"):
+    _offer(name)
 
 
 @pytest.fixture(scope="session")
-def tool_point():
-    """Return a function from joint angles [rad] by name to the tool point in the base frame [m].
+def hand_frame():
+    """Return a function from joint angles [rad] by name to origin [m] and turn of the hand in the base frame.
 
     It walks the joint table link by link with 3 x 3 matrices in plain Python: slow, general, and written without a look
-    at the closed form in :mod:`alice.transfer.geometry`.
+    at the closed form in :mod:`alice.arms.kinematics`.
     """
 
-    def walk(angles: dict[str, float]) -> tuple[float, float, float]:
+    def walk(angles: dict[str, float], arm: Arm = XARM1S):
         place, turn = (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-        for joint in XARM1S.joints:
-            if joint.kind == "revolute":
-                place = _add(place, _apply(turn, joint.offset))
-                turn = _multiply(turn, _about(joint.axis, angles.get(joint.name, 0.0)))
-        return _add(place, _apply(turn, XARM1S.tool_in_hand))
+        for joint in arm.arm_joints:
+            place = _add(place, _apply(turn, joint.offset))
+            turn = _multiply(turn, _about(joint.axis, angles.get(joint.name, 0.0)))
+        return place, turn
 
     return walk
+
+
+@pytest.fixture(scope="session")
+def tool_point(hand_frame):
+    """Return a function from joint angles [rad] by name to the tool point in the base frame [m]."""
+
+    def walk(angles: dict[str, float], arm: Arm = XARM1S) -> tuple[float, float, float]:
+        place, turn = hand_frame(angles, arm)
+        return _add(place, _apply(turn, arm.tool_in_hand))
+
+    return walk
+
+
+@pytest.fixture(scope="session")
+def opening(hand_frame):
+    """Return a function from joint angles [rad] by name to the opening direction in the base frame."""
+
+    def walk(angles: dict[str, float], arm: Arm = XARM1S) -> tuple[float, float, float]:
+        return _apply(hand_frame(angles, arm)[1], AXES[arm.opens_along])
+
+    return walk
+
+
+@pytest.fixture
+def crane(monkeypatch) -> Arm:
+    """Return the made-up arm, which alice knows for the length of a test."""
+    from made_up import CRANE
+
+    monkeypatch.setitem(ARMS, CRANE.name, CRANE)
+    return CRANE
 
 
 def _about(axis: str, angle: float):
@@ -158,6 +192,7 @@ class FakeEnv:
         import torch
 
         self.num_envs = count
+        self.cfg = SimpleNamespace(arm=XARM1S.name)
         self.common_step_counter = 0
         self.episode_length_buf = torch.zeros(count, dtype=torch.long)
         self.scene = FakeScene()

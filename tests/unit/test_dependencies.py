@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROBOT_SIDE = ("alice/deploy", "alice/contract.py", "alice/robot.py")
+ROBOT_SIDE = ("alice/deploy", "alice/contract", "alice/arms")
 """What a robot installs as ``alice[deploy]``."""
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts")
 FOUND_THERE = {

@@ -6,9 +6,11 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
+from made_up import contract_of, image, vector  # noqa: E402
+
 from alice.arms import XARM1S  # noqa: E402
-from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
-from alice.deploy.observation import Controller, forward_kinematics  # noqa: E402
+from alice.contract import VectorInput, terms_of  # noqa: E402
+from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.pictures import fit_picture  # noqa: E402
 
 HOME = np.array([list(XARM1S.home)], np.float32)
@@ -17,14 +19,15 @@ BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]])
 
 def make(*names: str, count: int = 1) -> Controller:
     """Return a controller whose policy sees some terms as the input ``x``."""
-    return Controller(Contract("T", "1", None, "", (VectorInput("x", tuple(TERMS[name] for name in names)),)), count)
+    return Controller(contract_of(vector("x", *names)), count)
 
 
 def test_the_tool_point_is_where_the_joint_table_puts_it(tool_point):
     generator = np.random.default_rng(3)
-    joints = generator.uniform(-1.2, 1.2, (50, 7))
+    joints = generator.uniform(-1.2, 1.2, (50, 7)).astype(np.float32)
+    joints[:, 5:] = 0.01
     expected = [tool_point(dict(zip(XARM1S.names, row, strict=True))) for row in joints.tolist()]
-    np.testing.assert_allclose(forward_kinematics(joints), expected, atol=1e-9)
+    np.testing.assert_allclose(make("tool_pos", count=50).inputs(joints)["x"], expected, atol=1e-6)
 
 
 def test_terms_come_in_the_order_of_the_contract():
@@ -47,8 +50,8 @@ def test_speed_is_the_difference_of_two_readings_and_zero_at_the_start():
 
 
 def test_numbers_are_cut_and_scaled_as_the_contract_says():
-    term = replace(TERMS["ball_pos"], clip=(-0.1, 0.1), scale=2.0)
-    controller = Controller(Contract("T", "1", None, "", (VectorInput("x", (term,)),)))
+    term = replace(terms_of(XARM1S)["ball_pos"], clip=(-0.1, 0.1), scale=2.0)
+    controller = Controller(contract_of(VectorInput("x", (term,))))
     np.testing.assert_allclose(controller.inputs(HOME, BALL, DISH, RADIUS)["x"], [[0.2, 0.0, 0.03]], atol=1e-7)
 
 
@@ -62,7 +65,7 @@ def test_the_pinch_flag_is_that_of_training():
     joints[:, 5:] = generator.uniform(0.010, 0.020, (count, 2))
     controller = make("pinch_flag", count=count)
     controller.targets[:, 5:] = generator.uniform(0.005, 0.020, (count, 2))
-    tool = forward_kinematics(joints)
+    tool = make("tool_pos", count=count).inputs(joints)["x"]
     ball = tool + generator.normal(0.0, 0.008, (count, 3))
     radius = generator.uniform(0.012, 0.018, count)
     found = controller.inputs(joints, ball, np.repeat(DISH, count, 0), radius)["x"][:, 0]
@@ -101,8 +104,7 @@ def test_targets_that_were_returned_do_not_change_later():
 
 def _seeing(frames: int = 3, count: int = 2) -> Controller:
     """Return a controller whose policy sees its joints, the dish and pictures of 8x6."""
-    vector = VectorInput("x", (TERMS["joint_pos"], TERMS["dish_place"]))
-    return Controller(Contract("T", "1", None, "", (vector, ImageInput("image", 8, 6, frames))), count)
+    return Controller(contract_of(vector("x", "joint_pos", "dish_place"), image(8, 6, frames)), count)
 
 
 def _grey(*values: int, width: int = 8, height: int = 6) -> np.ndarray:

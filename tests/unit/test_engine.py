@@ -11,11 +11,12 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from alice.contract import TERMS, Contract, ImageInput, VectorInput  # noqa: E402
+from made_up import contract_of, image, vector  # noqa: E402
+
 from alice.deploy import engine, policy  # noqa: E402
 from alice.deploy.policy import EnginePolicy, PolicyError  # noqa: E402
 
-CONTRACT = Contract("T", "1", None, "ab", (VectorInput("x", (TERMS["ball_pos"],)),))
+CONTRACT = contract_of(vector("x", "ball_pos"))
 BUILDS = 'for word in "$@"; do case "$word" in --saveEngine=*) echo plan >"${word#*=}" ;; esac; done'
 
 
@@ -262,8 +263,8 @@ def test_an_engine_acts(built, tensorrt):
 
 
 def test_an_engine_takes_pictures_as_they_are(trtexec, onnx, tmp_path, tensorrt):
-    inputs = (VectorInput("x", (TERMS["ball_pos"],)), ImageInput("image", 4, 2, 1))
-    contract = Contract("T", "1", None, "ab", inputs).to_json()
+    inputs = (vector("x", "ball_pos"), image(4, 2, 1))
+    contract = contract_of(*inputs).to_json()
     loaded = policy.load(engine.build(engine.find_tool(trtexec()), onnx, tmp_path, False, contract))
     picture = np.full((1, 3, 2, 4), 200, np.uint8)
     found = loaded({"x": np.array([[0.25, 0.0, 0.0]], np.float32), "image": picture})
@@ -287,7 +288,7 @@ def test_an_engine_that_cannot_be_made_ready_is_refused(built, tensorrt):
 
 
 def test_an_engine_without_a_tensor_of_its_contract_is_refused(trtexec, onnx, tmp_path, tensorrt):
-    contract = Contract("T", "1", None, "ab", (VectorInput("y", (TERMS["ball_pos"],)),)).to_json()
+    contract = contract_of(vector("y", "ball_pos")).to_json()
     built = engine.build(engine.find_tool(trtexec()), onnx, tmp_path, False, contract)
     with pytest.raises(PolicyError, match="has no tensor 'y', its contract has"):
         EnginePolicy(built)

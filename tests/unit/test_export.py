@@ -3,11 +3,9 @@
 No simulator is started: configurations are resolved and released weights are exported.
 """
 
-import argparse
 import copy
 import functools
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,27 +19,17 @@ pytest.importorskip("isaaclab")
 onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
+from export_jobs import CAMERA, TASK, configurations, make_run, prepare  # noqa: E402
+from made_up import contract_of, image, vector  # noqa: E402
+
 from alice import contract as contracts  # noqa: E402
 from alice.arms import XARM1S  # noqa: E402
-from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
-from alice.contract import TERMS, Contract, VectorInput  # noqa: E402
+from alice.contract import VectorInput, action_of, spec_of, terms_of  # noqa: E402
 from alice.export import actor, configured, onnx_file, recordings, trained  # noqa: E402
-from alice.runs import (  # noqa: E402
-    launch,
-    overrides,
-    provenance,
-    training,
-)
+from alice.runs import training  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TASK, CAMERA = "Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"
-
-
-@functools.cache
-def _resolved(task: str, words: tuple[str, ...]):
-    launch.resolve_task(task)
-    return overrides.resolve_config(task, launch.DEFAULT_AGENT, list(words), play_mode=True)
 
 
 def resolved(*words: str, task: str = TASK, **changes: object):
@@ -52,7 +40,7 @@ def resolved(*words: str, task: str = TASK, **changes: object):
         task: Task id.
         changes: Values by dotted path without ``env.``, put into the finished configuration; fast.
     """
-    env_cfg = copy.deepcopy(_resolved(task, words)[0])
+    env_cfg = copy.deepcopy(configurations(task, words)[0])
     for path, value in changes.items():
         *parents, leaf = path.split(".")
         node = env_cfg
@@ -64,18 +52,10 @@ def resolved(*words: str, task: str = TASK, **changes: object):
 
 def job_of(checkpoint: Path, **changes: object) -> SimpleNamespace:
     """Return what :mod:`alice.export.trained` needs of a job."""
-    agent_cfg = copy.deepcopy(_resolved(TASK, ())[1])
+    agent_cfg = copy.deepcopy(configurations(TASK)[1])
     agent_cfg.obs_groups = changes.pop("obs_groups", agent_cfg.obs_groups)
     env_cfg = resolved(**changes)
     return SimpleNamespace(task=TASK, checkpoint=checkpoint, env_cfg=env_cfg, agent_cfg=agent_cfg)
-
-
-def prepare(*words: str, checkpoint: object = "released") -> launch.Job:
-    """Return the checked command line of an export."""
-    parser = argparse.ArgumentParser()
-    launch.add_flags(parser)
-    flags = ["--task", TASK, "--checkpoint", str(checkpoint), "--device", "cpu"]
-    return launch.prepare(parser.parse_args(flags), list(words), play_mode=True, needs_checkpoint=True)
 
 
 ##
@@ -87,21 +67,21 @@ def test_what_is_overridden_is_in_the_contract():
     env_cfg = resolved(
         **{
             "actions.joints.arm_step": 0.05,
-            "actions.joints.finger_step": 0.002,
+            "actions.joints.gripper_step": 0.002,
             "decimation": 5,
             "observations.policy.joint_vel.clip": (-3.0, 4.0),
             "observations.policy.joint_vel.scale": 0.25,
         }
     )
     action, arm = configured.action(env_cfg), configured.arm(env_cfg)
-    assert (action.arm_scale, action.finger_slew, arm.control_rate_hz) == (0.05, 0.002, 24)
+    assert (action.arm_scale, action.gripper_slew, arm.control_rate_hz) == (0.05, 0.002, 24)
     policy = configured.input_of(env_cfg, "policy")
-    assert policy.terms[1] == replace(TERMS["joint_vel"], clip=(-3.0, 4.0), scale=0.25)
+    assert policy.terms[1] == replace(terms_of(XARM1S)["joint_vel"], clip=(-3.0, 4.0), scale=0.25)
     assert configured.arm(resolved(decimation=7)).control_rate_hz == pytest.approx(120 / 7)
     assert configured.arm(resolved(**{"sim.dt": 0.01})).control_rate_hz == pytest.approx(100 / 6)
 
 
-def test_the_servo_model_and_noise_of_a_training_are_not_in_the_contract():
+def test_a_randomized_world_leaves_actions_and_arm_alone():
     plain, randomized = resolved(), resolved("presets=domain_rand")
     for side in (configured.action, configured.arm):
         assert side(plain) == side(randomized)
@@ -109,9 +89,8 @@ def test_the_servo_model_and_noise_of_a_training_are_not_in_the_contract():
 
 def test_the_defaults_are_those_of_the_arm():
     env_cfg = resolved(task=CAMERA)
-    assert configured.action(env_cfg) == contracts.Action() and configured.arm(env_cfg) == contracts.Arm()
-    image = configured.input_of(env_cfg, "image")
-    assert contracts.same(vars(image), vars(contracts.ImageInput("image", 64, 48, 2)))
+    assert configured.action(env_cfg) == action_of(XARM1S) and configured.arm(env_cfg) == spec_of(XARM1S)
+    assert contracts.same(vars(configured.input_of(env_cfg, "image")), vars(image()))
 
 
 def test_size_lens_and_mount_come_from_the_camera_of_the_scene():
@@ -125,23 +104,39 @@ def test_size_lens_and_mount_come_from_the_camera_of_the_scene():
             "observations.image.wrist_image.params.frame_stack": 3,
         },
     )
-    image = configured.input_of(env_cfg, "image")
-    assert (image.width, image.height, image.frames) == (32, 24, 3)
-    assert image.horizontal_fov == pytest.approx(np.pi / 2) and image.camera_position == (-0.06, 0.0, 0.02)
-    assert image.camera_link == XARM1S.camera.link
-    found = contracts.disagreements(Contract("T", "1", None, "", (image,)))
+    found = configured.input_of(env_cfg, "image")
+    assert (found.width, found.height, found.frames) == (32, 24, 3)
+    assert found.horizontal_fov == pytest.approx(np.pi / 2) and found.camera_position == (-0.06, 0.0, 0.02)
+    assert found.camera_link == XARM1S.camera.link and found.distortion == (0.0,) * 5
+    found = contracts.disagreements(contract_of(found))
     assert [sentence.split(":")[0] for sentence in found] == [
         "input image.horizontal_fov",
         "input image.camera_position",
     ]
 
 
-@pytest.mark.parametrize("tilt", [0.9, 0.0, -0.4])
-def test_a_tilt_is_found_in_a_rotation(tilt):
-    turned = replace(XARM1S.camera, tilt=tilt).rotation
+HALF = np.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    "turned", [(0.0, 0.0, HALF, HALF), (0.5, 0.5, -0.5, 0.5), (0.0, HALF, 0.0, HALF), (1.0, 0.0, 0.0, 0.0)]
+)
+def test_the_mount_of_the_camera_is_that_of_the_scene_however_it_is_turned(turned):
+    """A rotation and its negative are the same one: the contract has that of the two with w >= 0."""
     for rotation in (turned, tuple(-value for value in turned)):
         env_cfg = resolved(task=CAMERA, **{"scene.wrist_camera.offset.rot": rotation})
-        assert configured.input_of(env_cfg, "image").camera_tilt == pytest.approx(tilt, abs=1e-9)
+        found = configured.input_of(env_cfg, "image")
+        assert found.camera_rotation in (pytest.approx(turned), pytest.approx([-value for value in turned]))
+        assert found.camera_rotation[3] >= 0
+        (sentence,) = contracts.disagreements(contract_of(found))
+        assert sentence.startswith("input image.camera_rotation: the policy has [")
+
+
+def test_the_mount_of_the_table_fits_with_either_sign():
+    for sign in (1.0, -1.0):
+        rotation = tuple(sign * value for value in XARM1S.camera.rotation)
+        env_cfg = resolved(task=CAMERA, **{"scene.wrist_camera.offset.rot": rotation})
+        assert contracts.disagreements(contract_of(configured.input_of(env_cfg, "image"))) == []
 
 
 POLICY, IMAGE, LENS = "observations.policy", "observations.image.wrist_image", "scene.wrist_camera.spawn"
@@ -163,11 +158,11 @@ REFUSED = {
         r"observation policy.joint_pos cannot be exported \(alice.mdp.observations:joint_vel\)",
     ),
     "the true arm": (f"{POLICY}.joint_pos.params", {"arm": "true"}, "policy.joint_pos cannot be exported"),
+    "an arm that is not known": ("arm", "third", "env.arm='third': arm 'third' is unknown, use one of .*xarm1s"),
     "another home": ("scene.robot.init_state.joint_pos", {"base_joint": 1.0}, "episodes begin there"),
     "shifted lens": (f"{LENS}.horizontal_aperture_offset", 0.1, "horizontal_aperture_offset=0.1"),
     "flat pixels": (f"{LENS}.vertical_aperture", 2.0, "vertical_aperture=2.0.*pixels are square"),
     "fisheye": (f"{LENS}.projection_type", "fisheye", "projection_type='fisheye'.*needs 'pinhole'"),
-    "turned camera": ("scene.wrist_camera.offset.rot", (0.0, 0.0, 0.0, 1.0), "a tilt about the link's y axis"),
     "another convention": ("scene.wrist_camera.offset.convention", "world", "convention='world'.*needs 'ros'"),
     "depth": ("scene.wrist_camera.data_types", ["depth"], r"data_types=\['depth'\]"),
     "scaled pictures": (f"{IMAGE}.scale", 0.5, "wrist_image.scale=0.5"),
@@ -194,7 +189,7 @@ def test_presets_that_no_robot_can_do_are_refused(word):
 
 
 def test_every_term_has_its_function():
-    assert set(configured.FUNCTIONS) == set(TERMS)
+    assert set(configured.FUNCTIONS) == set(terms_of(XARM1S))
     for task, groups in ((TASK, ("policy", "command_state")), (CAMERA, ("proprioception", "command_state", "goal"))):
         env_cfg = resolved(task=task)
         assert all(configured.input_of(env_cfg, group).terms for group in groups)
@@ -208,16 +203,7 @@ def test_every_term_has_its_function():
 @pytest.fixture
 def run(tmp_path):
     """Return a maker of run folders: the released weights, trained with some overrides."""
-
-    def make(*words: str, **record: object) -> Path:
-        folder = tmp_path / "run"
-        (folder / "params").mkdir(parents=True)
-        shutil.copy(POLICIES_DIR / f"{TASK}.pt", folder / "model_1.pt")
-        content = {"task": TASK, "agent": launch.DEFAULT_AGENT, "overrides": list(words), **record}
-        provenance.write_json(folder / training.RECORD, content)
-        return folder
-
-    return make
+    return functools.partial(make_run, tmp_path)
 
 
 def test_an_export_with_other_numbers_than_the_training_is_refused():
@@ -232,7 +218,7 @@ def test_an_export_with_other_numbers_than_the_training_is_refused():
 def test_an_export_as_trained_has_the_numbers_of_the_training(run):
     import torch
 
-    words = ("env.actions.joints.arm_step=0.05", "env.actions.joints.finger_step=0.002", "env.decimation=5")
+    words = ("env.actions.joints.arm_step=0.05", "env.actions.joints.gripper_step=0.002", "env.decimation=5")
     words += ("agent.clip_actions=0.5",)
     job = prepare(*words, checkpoint=run(*words))
     made = actor.contract_of(job)
@@ -305,7 +291,7 @@ def test_the_door_refuses_in_one_line_and_writes_nothing(tmp_path):
 # Recorded inputs
 ##
 
-SMALL = Contract("T", "1", None, "ab", (VectorInput("x", (TERMS["ball_pos"],)),))
+SMALL = contract_of(vector("x", "ball_pos"))
 ROWS = {"x": np.ones((4, 3), np.float32), "actions": np.zeros((4, 6), np.float32)}
 
 
@@ -371,12 +357,12 @@ def test_a_recording_that_is_none_is_one_line(name, tmp_path):
         ({"x": np.full((4, 3), np.nan, np.float32)}, SMALL, "x holds what is no number"),
         (
             {"x": ROWS["x"]},
-            replace(SMALL, inputs=(VectorInput("x", (replace(TERMS["ball_pos"], scale=2.0),)),)),
+            replace(SMALL, inputs=(VectorInput("x", (replace(terms_of(XARM1S)["ball_pos"], scale=2.0),)),)),
             "are of a policy with other terms, cuts, scales",
         ),
         (
             {"x": ROWS["x"]},
-            replace(SMALL, inputs=(VectorInput("x", (TERMS["tool_pos"],)),)),
+            replace(SMALL, inputs=(vector("x", "tool_pos"),)),
             "are of a policy with other terms, cuts, scales",
         ),
     ],

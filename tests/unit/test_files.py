@@ -91,11 +91,12 @@ def _write_film(path):
 def _write_steps(path):
     pytest.importorskip("isaaclab")
     torch = pytest.importorskip("torch")
+    from alice.arms import XARM1S
     from alice.evaluation.audit import tracks
 
     kept = tracks.Tracks()
-    values = torch.zeros(300, sum(tracks.WIDTHS.values()))
-    kept._finished = [tracks.Track(values, torch.zeros(3), torch.zeros(3), 0.015)]
+    values = torch.zeros(300, sum(tracks.widths(XARM1S).values()))
+    kept._finished = [tracks.Track(XARM1S, values, torch.zeros(3), torch.zeros(3), 0.015)]
     tracks.write_steps(kept, [0], 0.05, path)
 
 
@@ -312,10 +313,11 @@ def _damage(path: Path) -> None:
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_recording_that_is_none_is_refused(name, tmp_path):
-    from alice.contract import Contract, VectorInput
+    from made_up import contract_of, vector
+
     from alice.export import recordings
 
-    contract = Contract("T", "1", None, "", (VectorInput("policy", ()),))
+    contract = contract_of(vector("policy"))
     RECORDINGS[name](tmp_path / "inputs.npz")
     with pytest.raises(UsageError, match=r"^recorded inputs 'inputs.npz'") as told:
         recordings.load(tmp_path / "inputs.npz", contract)

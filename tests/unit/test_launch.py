@@ -124,6 +124,7 @@ class Env:
     rerender: bool = False
     seed: "int | None" = None
     log_dir: "str | None" = "logs"
+    step: "float | None" = None
     sim: Sim = field(default_factory=Sim)
     reset: Term = field(default_factory=Term)
     gone: object = None
@@ -154,6 +155,9 @@ ROOTS = {"env": Env(), "agent": Actor()}
         ("env.reset.func", "package.module:name"),
         ("env.reset", "null"),
         ("env.log_dir", "null"),
+        ("env.step", "null"),
+        ("env.step", "0.5"),
+        ("env.gone", "anything"),
         ("agent.hidden_dims", "[32,32,32]"),
     ],
 )
@@ -178,6 +182,10 @@ def test_a_right_override_passes(path, text):
         ("env.decimation", "-1", "must be greater than 0"),
         ("env.rerender", "1", "must be true or false"),
         ("env.sim.device", "3", "must be a text"),
+        ("env.step", "fast", "env.step='fast' must be a number.*; now None"),
+        ("env.step", "[1]", "must be a number"),
+        ("env.step", "nan", "must be a number|must be finite"),
+        ("env.seed", "1.5", "must be a whole number"),
         ("env.sim", "fast", "replaces a whole section"),
         ("env.sim.gravity", "(0,0)", "must have 3 entries"),
         ("env.sim.gravity", "(0,0,'a')", "entry 3 must be a number"),
@@ -190,6 +198,19 @@ def test_a_right_override_passes(path, text):
 def test_a_wrong_override_is_refused(path, text, reason):
     with pytest.raises(UsageError, match=reason):
         overrides.check_value(ROOTS, path, overrides.parse_value(text))
+
+
+@pytest.mark.parametrize(
+    ("word", "remedy"),
+    [
+        ("env.arm=xarm1s", "--task: each task has its own arm"),
+        ("env.scene.num_envs=2", "--num_envs"),
+        ("agent.load_checkpoint=x", "--checkpoint"),
+    ],
+)
+def test_what_is_not_set_by_an_override_is_refused_with_what_is(word, remedy):
+    with pytest.raises(UsageError, match=f"^{word.partition('=')[0]} cannot be set this way; use {remedy}$"):
+        overrides.resolve_config("Alice-Ball-Transfer", "any", [word])
 
 
 ##

@@ -1,11 +1,14 @@
 """The action term through a fake asset: clamped, no faster than the servos, never beyond the limits."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice.arms import XARM1S, xarm1s  # noqa: E402
+from alice.arms import XARM1S, Arm, xarm1s  # noqa: E402
 from alice.mdp.actions import JointTargetAction, JointTargetActionCfg  # noqa: E402
 from alice.transfer import timing  # noqa: E402
 
@@ -39,20 +42,17 @@ class FakeArm:
         self.joint_names = list(joint_names)
         self.actuators = FakeActuators()
 
-    def find_joints(self, names, preserve_order=False):
-        assert preserve_order
-        return [self.joint_names.index(name) for name in names], list(names)
-
 
 class FakeEnv:
     """What an action term needs of an environment."""
 
-    __slots__ = ("device", "num_envs", "scene")
+    __slots__ = ("cfg", "device", "num_envs", "scene")
     step_dt = 1.0 / timing.CONTROL_RATE_HZ
 
-    def __init__(self, count: int, joint_names=XARM1S.names):
+    def __init__(self, count: int, joint_names=None, arm: Arm = XARM1S):
         self.num_envs, self.device = count, "cpu"
-        self.scene = {"robot": FakeArm(joint_names)}
+        self.cfg = SimpleNamespace(arm=arm.name)
+        self.scene = {"robot": FakeArm(arm.names if joint_names is None else joint_names)}
 
 
 @pytest.fixture
@@ -170,8 +170,41 @@ def test_set_targets_places_the_chosen_only(term):
 
 def test_another_joint_order_is_refused_with_the_remedy():
     swapped = [*XARM1S.names[:5], *reversed(XARM1S.names[5:])]
-    with pytest.raises(ValueError, match=r"right_finger_joint.*scripts/build_assets.py"):
+    with pytest.raises(ValueError, match=r"right_finger_joint.*env\.arm=xarm1s.*scripts/build_assets.py"):
         JointTargetAction(JointTargetActionCfg(), FakeEnv(2, swapped))
+
+
+def test_steps_are_those_of_the_arm_unless_the_configuration_has_its_own(crane):
+    own = JointTargetAction(JointTargetActionCfg(arm_step=0.05, gripper_step=0.001), FakeEnv(2))
+    assert (own.arm_step, own.gripper_step) == (0.05, 0.001)
+    torch.testing.assert_close(_act(own, 1, 0, 0, 0, 0, -1)[0], torch.tensor([0.05, 0, 0, 0, 0, -0.001, -0.001]))
+    theirs = JointTargetAction(JointTargetActionCfg(), FakeEnv(2, arm=crane))
+    assert (theirs.arm_step, theirs.gripper_step) == pytest.approx((1.5 / 20, 3.0 / 20))
+
+
+def test_an_arm_with_a_single_jaw(crane):
+    """Six joints and six actions: the last one goes from -0.197 to 0.7 rad, by 0.15 rad a step."""
+    term = JointTargetAction(JointTargetActionCfg(), FakeEnv(2, arm=crane))
+    assert term.action_dim == 6 and term.targets.shape == (2, 6)
+    torch.testing.assert_close(term.targets[0], torch.tensor([0.0, -0.6, 0.8, 1.0, 0.0, 0.5]))
+    change = _act(term, 1, -1, 0, 0.5, 0, -1)
+    torch.testing.assert_close(change[0], torch.tensor([0.075, -0.075, 0.0, 0.0375, 0.0, -0.15]))
+    for action, angle in ((-1, -0.197), (1, 0.7), (0, 0.2515)):
+        for _ in range(7):
+            _act(term, 0, 0, 0, 0, 0, action)
+        assert term.targets[:, 5].tolist() == pytest.approx([angle, angle])
+
+
+def test_an_arm_with_a_single_jaw_through_servos(crane):
+    """Its servo counts 4,096 a turn, and the jaw is a servo like the others."""
+    term = servo_term(2, arm=crane)
+    action = torch.linspace(-1, 1, 12).reshape(2, 6)
+    for _ in range(4):
+        term.process_actions(action)
+    count = 2 * math.pi / 4096
+    assert (sent(term) - term.targets).abs().max() <= count / 2 + 1e-6
+    assert (sent(term) - term.targets).abs().max() > count / 20
+    assert (term.read_back(term.targets.clone()) - term.targets).abs().max() <= count / 2 + 1e-6
 
 
 ##
@@ -182,13 +215,13 @@ NO = (0.0, 0.0)
 SERVO = {"jitter": NO, "dead_band": NO, "backlash": NO, "offset": NO, "gain": (1.0, 1.0), "read_noise": NO}
 
 
-def servo_term(count: int = 2, coupled: bool = True, **ranges) -> JointTargetAction:
+def servo_term(count: int = 2, coupled: bool = True, arm: Arm = XARM1S, **ranges) -> JointTargetAction:
     """Return a term whose drives follow through servos, at home."""
     from alice.mdp.servos import ServoRanges
 
     cfg = JointTargetActionCfg(coupled_fingers=coupled, servo=ServoRanges(**{"delay": (0.0, 0.0), **SERVO, **ranges}))
-    term = JointTargetAction(cfg, FakeEnv(count))
-    term.set_targets(torch.arange(count), HOME.repeat(count, 1))
+    term = JointTargetAction(cfg, FakeEnv(count, arm=arm))
+    term.set_targets(torch.arange(count), torch.tensor(arm.home).repeat(count, 1))
     return term
 
 
@@ -202,10 +235,10 @@ def test_servos_that_are_late_are_sent_the_command_before():
     action = torch.zeros(2, 6)
     action[:, 0] = 1.0
     term.process_actions(action)
-    assert term.targets[:, 0] == pytest.approx(term.cfg.arm_step), "the target is the policy's, not the servo's"
+    assert term.targets[:, 0] == pytest.approx(0.1), "the target is the policy's, not the servo's"
     assert sent(term)[:, 0].abs().max() < 0.003
     term.process_actions(torch.zeros(2, 6))
-    assert sent(term)[:, 0] == pytest.approx(term.cfg.arm_step, abs=0.003)
+    assert sent(term)[:, 0] == pytest.approx(0.1, abs=0.003)
 
 
 @pytest.mark.parametrize("coupled", [True, False])

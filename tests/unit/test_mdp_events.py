@@ -6,9 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice.arms import XARM1S  # noqa: E402
+from made_up import CRANE  # noqa: E402
+
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.mdp import events  # noqa: E402
-from alice.transfer import geometry  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -78,7 +79,7 @@ def bank(tmp_path_factory) -> str:
     joint_pos[1::2, 0] = -0.3
     targets = joint_pos.clone()
     targets[:, 5:] = RADIUS - XARM1S.gripper.squeeze
-    tool, _ = geometry.forward_kinematics(joint_pos)
+    tool, _ = kinematics.forward(XARM1S, joint_pos)
     beside = torch.tensor([0.26, 0.10]).repeat(8, 1)
     on_dish = (kind >= 3).unsqueeze(-1)
     nest, dish = torch.where(on_dish, beside, tool[:, :2]), torch.where(on_dish, tool[:, :2], beside)
@@ -145,7 +146,7 @@ def test_other_starts_are_states_of_the_bank(kind, make_env, bank):
     joints, targets, ball, _ = _reset(make_env(200), bank, kind)
     assert sorted(joints[:, 0].unique().tolist()) == pytest.approx([-0.3, 0.3])  # both states are drawn
     torch.testing.assert_close(joints[:, 1:], GRASP[1:].repeat(200, 1))
-    torch.testing.assert_close(ball, geometry.forward_kinematics(joints)[0])
+    torch.testing.assert_close(ball, kinematics.forward(XARM1S, joints)[0])
     torch.testing.assert_close(targets[:, :5], joints[:, :5])
     squeezed = targets[:, 5] < RADIUS - 0.001
     if kind == "above_dish":
@@ -214,7 +215,7 @@ def test_everything_stands_on_the_table(kind, movable, bank):
     ball_over_table = ball[:, 2] - height
     assert ball_over_table.max() - ball_over_table.min() < 1e-6
     if kind == "in_hand":  # the hand goes along
-        torch.testing.assert_close(geometry.forward_kinematics(joints)[0], ball, atol=1e-4, rtol=0)
+        torch.testing.assert_close(kinematics.forward(XARM1S, joints)[0], ball, atol=1e-4, rtol=0)
         torch.testing.assert_close((targets - joints)[:, :5], torch.zeros(300, 5), atol=1e-6, rtol=0)
         pitch = joints[:, 1:4].sum(dim=-1)
         torch.testing.assert_close(pitch, torch.full((300,), 2.9), atol=1e-5, rtol=0)
@@ -233,3 +234,36 @@ def test_a_table_comes_back_to_its_place(movable, bank):
 def test_a_table_that_cannot_move_is_refused(make_env, bank):
     with pytest.raises(ValueError, match="table_height needs a table that can be moved"):
         _reset(make_env(4), bank, "home", table_height=(-0.003, 0.003))
+
+
+##
+# Another arm
+##
+
+
+def test_hands_of_another_arm_move_up_with_the_table():
+    joints = torch.tensor(CRANE.home).repeat(4, 1)
+    joints[:, 0], joints[:, 4] = 0.3, torch.tensor([-0.5, 0.0, 0.4, 1.0])
+    targets = joints - 0.01
+    height = torch.tensor([-0.003, 0.0, 0.002, 0.003])
+    before, pitch = kinematics.forward(CRANE, joints)[0], kinematics.hand_pitch(CRANE, joints)
+    moved, moved_targets = joints.clone(), targets.clone()
+    events._raise_arm(CRANE, moved, moved_targets, height)
+    after = kinematics.forward(CRANE, moved)[0]
+    torch.testing.assert_close(after - before, torch.nn.functional.pad(height.unsqueeze(-1), (2, 0)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(kinematics.hand_pitch(CRANE, moved), pitch, atol=1e-5, rtol=0)
+    torch.testing.assert_close(moved - joints, moved_targets - targets, atol=1e-6, rtol=0)
+    assert torch.equal(moved[:, 4:], joints[:, 4:]), "roll and jaw stay"
+
+
+def test_a_single_jaw_above_the_dish_is_told_to_open_by_up_to_six_times_its_squeeze():
+    torch.manual_seed(0)
+    kind = torch.arange(5).repeat(400)
+    told = CRANE.gripper.at_gap(torch.full((2000,), 0.022))
+    targets = torch.cat((torch.zeros(2000, 5), told), dim=-1)
+    before = targets.clone()
+    events._open_some_grippers(CRANE, targets, kind)
+    above = kind == START_KINDS.index("above_dish")
+    assert torch.equal(targets[~above], before[~above]) and torch.equal(targets[:, :5], before[:, :5])
+    wider = CRANE.gripper.gap(targets[above][:, 5:]) - 0.022
+    assert 0.0 <= wider.min() < 0.001 and 0.023 < wider.max() <= 0.024 + 1e-6

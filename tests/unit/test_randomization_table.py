@@ -2,16 +2,18 @@
 
 import importlib
 import sys
-import types
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("isaaclab")
 
+from alice.arms import ARMS
+from alice.arms.quantities import QUANTITIES
+from alice.tasks.ball_transfer.randomization_table import ARM_ROWS, COMMON_ROWS, rows_of
+
 PACKAGE = "alice.tasks.ball_transfer"
-FOLDER = Path(__file__).resolve().parents[2] / "tasks" / "ball_transfer"
-TABLE_ENDS = "HOBBY_SERVO = "
+READERS = ("randomization_cfg", "env_cfg", "camera_env_cfg")
+EVERY_ARM = pytest.mark.parametrize("arm", ARM_ROWS)
 
 
 class Spied:
@@ -26,31 +28,54 @@ class Spied:
 
 
 @pytest.fixture
-def rows(monkeypatch) -> dict[str, Spied]:
-    """Return the rows after both task configurations were declared anew from them."""
-    name = f"{PACKAGE}.randomization_cfg"
-    source = (FOLDER / "randomization_cfg.py").read_text(encoding="utf-8")
-    assert source.count(TABLE_ENDS) == 1
-    module = types.ModuleType(name)
-    module.__dict__["spy"] = lambda table: {key: Spied(row) for key, row in table.items()}
-    monkeypatch.setitem(sys.modules, name, module)
-    exec(compile(source.replace(TABLE_ENDS, f"ROWS = spy(ROWS)\n{TABLE_ENDS}"), name, "exec"), module.__dict__)
-    package = importlib.import_module(PACKAGE)
-    for other in ("env_cfg", "camera_env_cfg"):
-        monkeypatch.delitem(sys.modules, f"{PACKAGE}.{other}", raising=False)
-        monkeypatch.setattr(package, other, None, raising=False)  # importing sets it
-    importlib.import_module(f"{PACKAGE}.camera_env_cfg").BallTransferCameraEnvCfg()
-    for other in ("env_cfg", "camera_env_cfg"):
-        del sys.modules[f"{PACKAGE}.{other}"]
-    return module.ROWS
+def spied(monkeypatch):
+    """Return a function from an arm's name to its rows after both task configurations were declared anew from them."""
+
+    def declare(arm: str) -> dict[str, Spied]:
+        for rows in (COMMON_ROWS, ARM_ROWS[arm]):
+            for name, row in rows.items():
+                monkeypatch.setitem(rows, name, Spied(row))
+        package = importlib.import_module(PACKAGE)
+        for module in READERS:
+            monkeypatch.delitem(sys.modules, f"{PACKAGE}.{module}", raising=False)
+            monkeypatch.setattr(package, module, None, raising=False)  # importing sets it
+        env_cfg = importlib.import_module(f"{PACKAGE}.camera_env_cfg").BallTransferCameraEnvCfg()
+        env_cfg.arm = arm
+        env_cfg.fit_to_arm()
+        for module in READERS:
+            del sys.modules[f"{PACKAGE}.{module}"]
+        return rows_of(ARMS[arm])
+
+    return declare
 
 
-def test_both_bounds_of_every_row_are_read(rows):
+@EVERY_ARM
+def test_both_bounds_of_every_row_are_read(arm, spied):
+    rows = spied(arm)
     unread = {name: {"low", "high"} - row.read for name, row in rows.items() if not {"low", "high"} <= row.read}
     assert not unread
 
 
-def test_every_row_is_a_range_about_or_beside_its_nominal_value(rows):
-    for name, row in rows.items():
+@EVERY_ARM
+def test_every_row_is_a_range_about_or_beside_its_nominal_value(arm):
+    for name, row in rows_of(ARMS[arm]).items():
         assert row.low <= row.high, name
         assert (row.low, row.high) != (row.nominal, row.nominal), f"{name} changes nothing"
+
+
+def test_every_arm_has_the_same_rows_and_none_twice():
+    assert ARM_ROWS.keys() == ARMS.keys()
+    one = next(iter(ARM_ROWS.values()))
+    for rows in ARM_ROWS.values():
+        assert rows.keys() == one.keys() and not rows.keys() & COMMON_ROWS.keys()
+
+
+@EVERY_ARM
+def test_what_is_said_of_servos_and_camera_has_the_names_and_units_of_the_quantities(arm):
+    rows = rows_of(ARMS[arm])
+    assert QUANTITIES.keys() <= rows.keys()
+    for name, quantity in QUANTITIES.items():
+        unit, nominal = rows[name].unit, rows[name].nominal
+        # The friction of the joints is counted beside the table's, or as a share of it.
+        assert unit == quantity.unit or (name == "joint_friction" and unit == "of nominal"), name
+        assert nominal == (1.0 if unit == "of nominal" else quantity.nominal), name

@@ -7,9 +7,10 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
+from made_up import contract_of, image, vector  # noqa: E402
+
 from alice.arms import XARM1S, xarm1s  # noqa: E402
-from alice.contract import TERMS, Arm, Contract, ImageInput, VectorInput  # noqa: E402
-from alice.deploy import readings  # noqa: E402
+from alice.contract import action_of, spec_of  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.readings import ReadingError  # noqa: E402
 
@@ -21,8 +22,7 @@ FINGER_TIME_OUT = (xarm1s.GRIPPER_CLOSED_COUNTS + 2048) / xarm1s.COUNTS_PER_RADI
 
 
 def make(count: int = 1, **contract) -> Controller:
-    vector = VectorInput("x", tuple(TERMS[name] for name in SEEN))
-    return Controller(replace(Contract("T", "1", None, "", (vector,)), **contract), count)
+    return Controller(replace(contract_of(vector("x", *SEEN)), **contract), count)
 
 
 def reported(**joints: float) -> list[list[float]]:
@@ -126,8 +126,7 @@ def test_arms_that_are_not_there_cannot_begin():
 
 
 def test_pictures_of_other_arms_change_nothing():
-    image = ImageInput("image", 8, 6, 2)
-    controller = make(2, inputs=(image,))
+    controller = make(2, inputs=(image(8, 6),))
     first = np.full((2, 6, 8, 3), 7, np.uint8)
     controller.inputs([HOME] * 2, pictures=first)
     with pytest.raises(ValueError, match="1 pictures for 2 arms; give one for each"):
@@ -173,12 +172,13 @@ def test_actions_of_another_shape_move_nothing():
 
 
 def test_rate_scale_slew_limits_and_home_are_those_of_the_contract():
-    narrow = Arm(
+    narrow = replace(
+        spec_of(XARM1S),
         control_rate_hz=12.5,
-        joint_upper=(0.25, *Arm().joint_upper[1:]),
-        home=(0.2, *Arm().home[1:]),
+        joint_upper=(0.25, *XARM1S.upper[1:]),
+        home=(0.2, *XARM1S.home[1:]),
     )
-    action = replace(Contract("T", "1", None, "", ()).action, arm_scale=0.04, finger_slew=0.001, finger_travel=0.02)
+    action = replace(action_of(XARM1S), arm_scale=0.04, gripper_slew=0.001, gripper_open=(0.02, 0.02))
     controller = make(arm=narrow, action=action)
     assert controller.targets[0, 0] == pytest.approx(0.2)
     controller.inputs([HOME], BALL, DISH, RADIUS)
@@ -191,9 +191,3 @@ def test_rate_scale_slew_limits_and_home_are_those_of_the_contract():
     for _ in range(9):
         moved = controller.targets_after([[0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])[0]
     assert moved[5:] == pytest.approx([0.02, 0.02], abs=1e-6)
-
-
-def test_the_margin_is_that_of_the_sources():
-    counts_per_metre = xarm1s.COUNTS_PER_RADIAN / xarm1s.FINGER_PER_RADIAN
-    assert pytest.approx(32 + 41) == readings.MARGIN * xarm1s.COUNTS_PER_RADIAN
-    assert pytest.approx(200 + 41) == readings.FINGER_MARGIN * counts_per_metre

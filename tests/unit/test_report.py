@@ -8,26 +8,30 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 np = pytest.importorskip("numpy")
 
+from made_up import CRANE  # noqa: E402
 from matplotlib import pyplot  # noqa: E402
 
+from alice.arms import XARM1S, Arm  # noqa: E402
 from alice.evaluation.audit import audit, report, tracks  # noqa: E402
 from alice.evaluation.pictures import page, plots, video, whiskers  # noqa: E402
 from alice.evaluation.pictures.replay import Clip  # noqa: E402
 
 
-def _track(length: int) -> tracks.Track:
+def _track(length: int, arm: Arm = XARM1S) -> tracks.Track:
     """Return a track whose columns count on from step to step and from left to right."""
-    width = sum(tracks.WIDTHS.values())
+    width = sum(tracks.widths(arm).values())
     values = torch.arange(length * width, dtype=torch.float32).reshape(length, width)
-    return tracks.Track(values, torch.zeros(3), torch.tensor([0.2, 0.0, 0.0]), 0.015)
+    return tracks.Track(arm, values, torch.zeros(3), torch.tensor([0.2, 0.0, 0.0]), 0.015)
 
 
-def test_a_track_gives_its_columns_by_name():
-    track = _track(4)
-    assert len(track) == 4
-    assert torch.equal(track.joint_pos, track.values[:, :7])
+@pytest.mark.parametrize(("arm", "joints"), [(XARM1S, 7), (CRANE, 6)])
+def test_a_track_gives_its_columns_by_name(arm, joints):
+    track = _track(4, arm)
+    assert len(track) == 4 and track.values.shape == (4, 4 * joints + 10)
+    assert torch.equal(track.joint_pos, track.values[:, :joints])
+    assert torch.equal(track.targets, track.values[:, joints : 2 * joints])
     assert torch.equal(track.is_in_dish, track.values[:, -1:])
-    assert torch.equal(torch.cat([getattr(track, name) for name in tracks.WIDTHS], dim=-1), track.values)
+    assert torch.equal(torch.cat([getattr(track, name) for name in tracks.widths(arm)], dim=-1), track.values)
     with pytest.raises(AttributeError):
         _ = track.ball_colour
 
@@ -44,18 +48,22 @@ def test_the_first_episodes_and_the_first_failures_are_listed():
     assert page.listed(["ball_lost"] * 3) == [0, 1, 2]
 
 
-def test_every_step_of_the_listed_episodes_is_a_line(tmp_path):
+@pytest.mark.parametrize(
+    ("arm", "first", "last"), [(XARM1S, "base_joint", "right_finger_joint"), (CRANE, "pan", "jaw")]
+)
+def test_every_step_of_the_listed_episodes_is_a_line(arm, first, last, tmp_path):
     kept = tracks.Tracks()
-    kept._finished = [_track(3), _track(5), _track(2)]
+    kept._finished = [_track(3, arm), _track(5, arm), _track(2, arm)]
     tracks.write_steps(kept, [0, 2], 0.05, tmp_path / "steps.csv")
     with (tmp_path / "steps.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["episode"], row["step"], row["time_s"]) for row in rows] == [
         ("0", "0", "0.000"), ("0", "1", "0.050"), ("0", "2", "0.100"), ("2", "0", "0.000"), ("2", "1", "0.050"),
     ]  # fmt: skip
-    assert float(rows[1]["pos_base_joint"]) == float(kept[0].joint_pos[1, 0])
+    assert float(rows[1][f"pos_{first}"]) == float(kept[0].joint_pos[1, 0])
     assert float(rows[1]["ball_z"]) == float(kept[0].ball_pos[1, 2])
-    assert float(rows[1]["speed_right_finger_joint"]) == float(kept[0].joint_speed[1, 6])
+    assert float(rows[1][f"speed_{last}"]) == float(kept[0].joint_speed[1, -1])
+    assert float(rows[1][f"effort_{last}"]) == float(kept[0].effort[1, -1])
     assert float(rows[1]["tool_x"]) == float(kept[0].tool_pos[1, 0])
 
 
@@ -105,7 +113,7 @@ def test_whiskers_begin_where_something_happened():
 ##
 
 
-def _audited(count: int, passed: int):
+def _audited(count: int, passed: int, arm: Arm = XARM1S):
     """Return episodes that passed the first so many stages, all over the workspace."""
     from alice.evaluation.audit.audit import Episodes
 
@@ -113,6 +121,7 @@ def _audited(count: int, passed: int):
     stages = torch.arange(6).expand(count, 6) < passed
     place = torch.tensor([0.12, -0.12]) + torch.rand(count, 2, generator=draw) * torch.tensor([0.20, 0.24])
     return Episodes(
+        arm=arm,
         stages=stages,
         stage_steps=torch.where(stages, torch.randint(20, 60, (count, 6), generator=draw), 0),
         max_height=0.07 * stages[:, 2].float(),
@@ -124,8 +133,8 @@ def _audited(count: int, passed: int):
         ball_radius=torch.full((count,), 0.015),
         ball_start=place,
         dish=place.flip(0),
-        peak_effort=torch.rand(count, 7, generator=draw),
-        peak_speed=torch.rand(count, 7, generator=draw),
+        peak_effort=torch.rand(count, len(arm.joints), generator=draw),
+        peak_speed=torch.rand(count, len(arm.joints), generator=draw),
     )
 
 
@@ -158,6 +167,25 @@ def test_titles_run_under_nothing_and_no_plot_is_empty_without_a_word(count, pas
     funnel = _boxes(plots.funnel(figures))
     assert sum(text.endswith("%") for text, _ in funnel) == 6
     pyplot.close("all")
+
+
+@pytest.mark.parametrize(("arm", "names"), [(XARM1S, ["base", "shoulder"]), (CRANE, ["pan", "lift"])])
+def test_drives_are_shown_by_the_joints_of_the_arm(arm, names):
+    episodes = _audited(8, 6, arm)
+    panels = plots.drives(episodes).axes
+    said = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert len(said) == len(arm.joints) and [name for name in said if name in names] in (names, names[::-1])
+    pyplot.close("all")
+    joints = audit.summarize(episodes, 0.05)["joints"]
+    assert list(joints) == list(arm.names)
+    units = [joint["units"] for joint in joints.values()]
+    assert units == [["N·m", "rad/s"] if joint.kind == "revolute" else ["N", "m/s"] for joint in arm.joints]
+
+
+def test_episodes_of_several_rounds_are_one():
+    whole = audit.Episodes.concatenate([_audited(3, 6, CRANE), _audited(2, 1, CRANE)])
+    assert whole.arm is CRANE and whole.peak_speed.shape == (5, 6)
+    assert whole.in_dish.tolist() == [True] * 3 + [False] * 2
 
 
 def test_the_table_says_why_more_can_be_carried_than_lifted():

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice.arms import xarm1s  # noqa: E402
-from alice.mdp.servos import ServoModel, ServoRanges, play, quantize  # noqa: E402
+from alice.arms import ARMS  # noqa: E402
+from alice.mdp.servos import ServoModel, ServoRanges, play  # noqa: E402
 
 STEP = 0.05
 IDEAL = {
@@ -21,10 +21,11 @@ IDEAL = {
     "read_noise": (0.0, 0.0),
 }
 COUNT = math.radians(240) / 1000
+"""Of an LX servo [rad]."""
 
 
 def servos(count: int = 4, share: float = 1.0, **ranges) -> ServoModel:
-    model = ServoModel(count, 5, ServoRanges(**{**IDEAL, **ranges}), STEP)
+    model = ServoModel(count, 5, ServoRanges(**{**IDEAL, **ranges}), STEP, 1 / COUNT)
     model.reset(torch.arange(count), torch.zeros(count, 5), share)
     return model
 
@@ -55,11 +56,18 @@ def test_a_delay_that_cannot_be_is_refused(delay):
         servos(delay=delay)
 
 
-def test_everything_sent_and_read_is_a_whole_count():
-    angles = torch.linspace(-1.9, 1.9, 333)
-    counts = quantize(angles) * xarm1s.COUNTS_PER_RADIAN
-    assert torch.allclose(counts, counts.round(), atol=1e-3)
-    assert len(counts.unique()) > 300
+@pytest.mark.parametrize(
+    "per_radian", sorted({joint.servo.counts_per_radian for arm in ARMS.values() for joint in arm.joints} | {50.0})
+)
+def test_everything_sent_and_read_is_a_whole_count(per_radian):
+    angles = torch.linspace(-1.9, 1.9, 333).unsqueeze(-1)
+    model = ServoModel(333, 1, ServoRanges(**IDEAL), STEP, per_radian)
+    model.reset(torch.arange(333), torch.zeros(333, 1))
+    for found in (model.follow(angles), model.read(angles)):
+        counts = found * per_radian
+        assert torch.allclose(counts, counts.round(), atol=1e-3)
+        assert len(counts.round().unique()) > min(300, 3.8 * per_radian - 1)
+        assert (found - angles).abs().max() <= 0.5 / per_radian + 1e-6
 
 
 def test_dead_band_swallows_small_moves_and_lets_their_sum_through():
@@ -75,7 +83,7 @@ def test_a_dead_band_of_whole_counts_swallows_just_as_many(counts):
     ranges = {**IDEAL, "dead_band": (counts * math.radians(0.24),) * 2}
     for change, moves in ((counts, False), (counts + 1, True)):
         for sign in (-1, 1):
-            model = ServoModel(1000, 1, ServoRanges(**ranges), STEP)
+            model = ServoModel(1000, 1, ServoRanges(**ranges), STEP, 1 / COUNT)
             model.reset(torch.arange(1000), start)
             moved = (model.follow(start + sign * change * COUNT) - start).abs() > COUNT / 2
             assert moved.all() if moves else not moved.any(), (change, sign, int(moved.sum()))

@@ -5,18 +5,20 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("isaaclab")
 
-from alice.arms import XARM1S  # noqa: E402
-from alice.assets import STARTS_FILE  # noqa: E402
+from made_up import CRANE  # noqa: E402
+
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.evaluation.physics import start_states  # noqa: E402
 from alice.mdp.curriculums import shrink  # noqa: E402
 from alice.mdp.events import draw_pair  # noqa: E402
-from alice.tasks.ball_transfer.env_cfg import MIN_SEPARATION, WORKSPACE  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import BALL_RADII  # noqa: E402
+from alice.tasks.ball_transfer.worlds import MIN_SEPARATION, WORLDS  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.curriculum import STAGES  # noqa: E402
 from alice.transfer.objects import BALL  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 
+WORKSPACE = WORLDS[XARM1S.name].workspace
 LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints]) for end in ("lower", "upper"))
 KINDS = range(1, len(START_KINDS))
 
@@ -24,7 +26,7 @@ KINDS = range(1, len(START_KINDS))
 @pytest.fixture(scope="module")
 def bank() -> StartBank:
     """Return the bank that training uses."""
-    return StartBank.load(str(STARTS_FILE), "cpu")
+    return StartBank.load(str(WORLDS[XARM1S.name].starts), "cpu")
 
 
 ##
@@ -50,7 +52,7 @@ def test_the_states_are_within_limits_and_in_the_workspace(bank):
 
 
 def test_the_kinds_are_what_their_names_say(bank):
-    tool, _ = geometry.forward_kinematics(bank.joint_pos)
+    tool, _ = kinematics.forward(XARM1S, bank.joint_pos)
     near = (tool - bank.ball).norm(dim=-1)
     height = bank.ball[:, 2] - bank.radius
     gap = bank.joint_pos[:, 5:].sum(dim=-1)
@@ -124,12 +126,12 @@ def _propose(kind: str, radius: float, count: int = 300):
     radii = torch.full((count,), radius)
     index = START_KINDS.index(kind)
     ball = start_states.propose_ball(index, nest, dish, radii)
-    joints, targets = start_states.propose_arm(index, ball, radii)
+    joints, targets = start_states.propose_arm(XARM1S, index, ball, radii)
     assert (joints >= LOWER - 1e-6).all() and (joints <= UPPER + 1e-6).all()
     assert (targets >= LOWER - 1e-6).all() and (targets <= UPPER + 1e-6).all()
     place = dish if kind in ("above_dish", "in_dish") else nest
     torch.testing.assert_close(ball[:, :2], place[:, :2])
-    return ball, joints, targets, (geometry.forward_kinematics(joints)[0] - ball).norm(dim=-1)
+    return ball, joints, targets, (kinematics.forward(XARM1S, joints)[0] - ball).norm(dim=-1)
 
 
 @pytest.mark.parametrize("radius", [0.008, 0.015, 0.020])
@@ -159,3 +161,39 @@ def test_in_dish_proposals():
     assert near.min() < 0.005 and 0.06 < near.max() <= 0.0705
     assert (joints[:, 5:] >= 0.015 - 1e-6).all()
     torch.testing.assert_close(targets, joints)
+
+
+def _propose_for_the_crane(kind: str, radius: float, count: int = 300):
+    """Return ball, joints and targets of the made-up arm, and where its jaws hold a ball."""
+    torch.manual_seed(8)
+    area = ((0.15, 0.25), (-0.08, 0.08))
+    nest, dish = (torch.nn.functional.pad(p, (0, 1)) for p in draw_pair(count, area, MIN_SEPARATION, "cpu"))
+    radii = torch.full((count,), radius)
+    ball = start_states.propose_ball(START_KINDS.index(kind), nest, dish, radii)
+    joints, targets = start_states.propose_arm(CRANE, START_KINDS.index(kind), ball, radii)
+    assert joints.shape == targets.shape == (count, 6)
+    return ball, joints, targets, kinematics.grip_point(CRANE, joints, radii)
+
+
+@pytest.mark.parametrize("radius", [0.0175, 0.020])
+@pytest.mark.parametrize("kind", ["in_hand", "above_dish"])
+def test_a_single_jaw_is_proposed_with_the_ball_between_its_faces(kind, radius):
+    ball, joints, targets, held = _propose_for_the_crane(kind, radius)
+    assert (held - ball).norm(dim=-1).max() < 5e-4
+    # Worked out beside alice for these two radii; told to close by 8 mm of gap more than the ball lets it.
+    angle = {0.0175: 0.265, 0.020: 0.337}[radius]
+    assert joints[:, 5] == pytest.approx([angle] * 300, abs=1e-3)
+    closing = (joints - targets)[:, 5]
+    assert (closing > 0.08).all() and (closing < 0.13).all(), "8 mm on a lever of 75 to 80 mm"
+    torch.testing.assert_close(joints[:, :5], targets[:, :5])
+
+
+def test_a_single_jaw_is_proposed_around_the_ball_without_touching_it():
+    ball, joints, targets, held = _propose_for_the_crane("pregrasp", 0.015)
+    opens = kinematics.opening_direction(CRANE, joints)
+    shifted = held + 0.004 * opens  # 4 mm further from the fixed face than a ball that leans on it
+    assert (shifted - ball)[:, :2].norm(dim=-1).max() < 5e-4
+    above = (shifted - ball)[:, 2]
+    assert above.min() > -5e-4 and above.max() < 0.0605 and above.min() < 0.005 and above.max() > 0.05
+    assert (joints[:, 5] == 0.7).all()
+    torch.testing.assert_close(joints, targets)

@@ -1,20 +1,38 @@
 """The mirror image of a sample is a sample of the same task."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch")
 tensordict = pytest.importorskip("tensordict")
 
-from alice.arms import XARM1S  # noqa: E402
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.learning.symmetry import mirror_left_right  # noqa: E402
-from alice.transfer import geometry  # noqa: E402
+
+
+class FakeEnv:
+    """What the mirror asks of an environment, or of RSL-RL's wrapper of it: the name of its arm."""
+
+    __slots__ = ("cfg",)
+
+    def __init__(self, arm: str = XARM1S.name):
+        self.cfg = SimpleNamespace(arm=arm)
+
+    @property
+    def unwrapped(self):
+        return self
+
+
+ENV = FakeEnv()
 
 
 def _sample(rows: int = 16, actions: int = 6):
     """Return observations that fit together (the tool is where the joints put it) and actions."""
     generator = torch.Generator().manual_seed(rows)
     joints = torch.rand(rows, 7, generator=generator) - 0.5
-    tool, _ = geometry.forward_kinematics(joints)
+    tool, _ = kinematics.forward(XARM1S, joints)
     ball, dish = tool + 0.1 * torch.rand(rows, 3, generator=generator), torch.rand(rows, 3, generator=generator)
     rest = torch.rand(rows, 2, generator=generator)
     parts = (joints, torch.randn(rows, 7, generator=generator), tool, ball, ball - tool, dish - ball, rest)
@@ -25,7 +43,7 @@ def _sample(rows: int = 16, actions: int = 6):
 
 def _mirrored(obs, actions):
     """Return the second half of what the function returns: the mirror images."""
-    both, both_actions = mirror_left_right(None, obs, actions)
+    both, both_actions = mirror_left_right(ENV, obs, actions)
     rows = len(actions)
     return both[rows:], both_actions[rows:]
 
@@ -33,7 +51,7 @@ def _mirrored(obs, actions):
 @pytest.mark.parametrize("actions", [6, 7])
 def test_the_samples_themselves_come_first(actions):
     obs, act = _sample(actions=actions)
-    both, both_actions = mirror_left_right(None, obs, act)
+    both, both_actions = mirror_left_right(ENV, obs, act)
     assert both.batch_size[0] == both_actions.shape[0] == 32
     assert torch.equal(both["policy"][:16], obs["policy"])
     assert torch.equal(both["command_state"][:16], obs["command_state"])
@@ -52,16 +70,16 @@ def test_mirroring_twice_changes_nothing(actions):
 def test_the_input_is_left_alone():
     obs, act = _sample()
     before, before_actions = obs.clone(), act.clone()
-    mirror_left_right(None, obs, act)
+    mirror_left_right(ENV, obs, act)
     assert torch.equal(obs["policy"], before["policy"]) and torch.equal(act, before_actions)
 
 
 def test_mirrored_joints_put_the_tool_on_the_other_side():
     obs, act = _sample()
     mirrored, _ = _mirrored(obs, act)
-    tool, direction = geometry.forward_kinematics(mirrored["policy"][:, :7])
+    tool, direction = kinematics.forward(XARM1S, mirrored["policy"][:, :7])
     torch.testing.assert_close(tool, mirrored["policy"][:, 14:17])
-    _, before = geometry.forward_kinematics(obs["policy"][:, :7])
+    _, before = kinematics.forward(XARM1S, obs["policy"][:, :7])
     torch.testing.assert_close(direction, before * torch.tensor([1.0, -1.0, 1.0]))
 
 
@@ -123,8 +141,8 @@ def test_the_privileged_group_is_mirrored_alike():
 
 def test_none_stays_none():
     obs, act = _sample()
-    assert mirror_left_right(None, None, act)[0] is None
-    assert mirror_left_right(None, obs, None)[1] is None
+    assert mirror_left_right(ENV, None, act)[0] is None
+    assert mirror_left_right(ENV, obs, None)[1] is None
 
 
 @pytest.mark.parametrize("group", ["policy", "command_state"])
@@ -134,16 +152,36 @@ def test_a_wrong_width_is_refused(group, more):
     width = obs[group].shape[-1] + more
     obs[group] = torch.zeros(16, width)
     with pytest.raises(ValueError, match=f"cannot mirror rows of {width} numbers"):
-        mirror_left_right(None, obs, act)
+        mirror_left_right(ENV, obs, act)
 
 
 @pytest.mark.parametrize("width", [5, 8])
 def test_actions_of_a_wrong_width_are_refused(width):
     with pytest.raises(ValueError, match=f"cannot mirror rows of {width} numbers"):
-        mirror_left_right(None, None, torch.zeros(4, width))
+        mirror_left_right(ENV, None, torch.zeros(4, width))
 
 
-def test_there_is_a_sign_for_every_joint():
-    from alice.learning import symmetry
+def test_another_arm_is_mirrored_as_its_own_table_says(crane):
+    """The made-up arm has six joints, and one jaw that stays what it is."""
+    row = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
+    obs = tensordict.TensorDict(
+        {"policy": torch.cat((row, row, torch.ones(1, 14)), -1), "command_state": torch.cat((row, row), -1)},
+        batch_size=[1],
+    )
+    both, actions = mirror_left_right(FakeEnv("crane"), obs, row)
+    expected = [pytest.approx(value) for value in (-0.1, 0.2, 0.3, 0.4, -0.5, 0.6)]
+    assert both["policy"][1, :6].tolist() == both["policy"][1, 6:12].tolist() == expected
+    assert both["command_state"][1, :6].tolist() == both["command_state"][1, 6:].tolist() == expected
+    assert actions[1].tolist() == expected
+    held, mirrored = (kinematics.grip_point(crane, both["policy"][place, :6], torch.tensor(0.015)) for place in (0, 1))
+    assert held[1].abs() > 0.01
+    torch.testing.assert_close(mirrored, held * torch.tensor([1.0, -1.0, 1.0]))
 
-    assert len(symmetry.JOINT_SIGNS) == len(symmetry.JOINT_ORDER) == len(XARM1S.joints)
+
+def test_an_arm_without_a_mirror_image_is_refused(crane, monkeypatch):
+    from alice.arms import ARMS
+
+    monkeypatch.setitem(ARMS, "crane", replace(crane, mirror=None))
+    with pytest.raises(ValueError, match="Crane has no mirror symmetry: leave data augmentation out") as caught:
+        mirror_left_right(FakeEnv("crane"), None, torch.zeros(2, 6))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,91 @@
+"""A contract says what the policy has met in training, by the names of the quantities."""
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("isaaclab")
+
+from export_jobs import CAMERA, TASK, configurations, make_run, prepare
+from made_up import CRANE
+
+from alice.arms import XARM1S
+from alice.arms.quantities import QUANTITIES
+from alice.cli.usage import UsageError
+from alice.export import actor, ranges
+from alice.runs import training
+
+RANDOMIZED = {
+    # A fifth of the episodes have ideal servos.
+    "servo_delay": (0.0, 0.060),
+    "servo_jitter": (0.0, 0.005),
+    "servo_dead_band": (0.0, math.radians(0.48)),
+    "servo_backlash": (0.0, math.radians(2.0)),
+    "servo_offset": (-0.02, 0.02),
+    "servo_gain": (0.985, 1.015),
+    "servo_read_noise": (0.0, 0.005),
+    "torque_cap": (0.75, 1.05),
+    "drive_stiffness": (0.7, 1.4),
+    "drive_damping": (0.7, 1.4),
+    "joint_friction": (0.0, 0.02),
+    "joint_armature": (0.5, 2.0),
+    "link_mass": (0.85, 1.15),
+}
+
+
+def test_a_policy_of_the_nominal_world_has_met_nothing_else(tmp_path):
+    made = actor.contract_of(prepare(checkpoint=make_run(tmp_path)))
+    assert (made.trained_for, made.reads_back) == ({}, True)
+
+
+def test_what_the_training_drew_is_in_the_contract_whatever_the_export_says(tmp_path):
+    """An export must have those words of the training alone that change what a policy sees and commands."""
+    words = ("presets=domain_rand", "env.actions.joints.servo.reads_back=false")
+    made = actor.contract_of(prepare(checkpoint=make_run(tmp_path, *words)))
+    assert not made.reads_back
+    assert made.trained_for == RANDOMIZED, "and nothing of a camera, of which it sees no picture"
+    plain = actor.contract_of(prepare(*words, checkpoint=make_run(tmp_path / "plain")))
+    assert (plain.trained_for, plain.reads_back) == ({}, True)
+
+
+def test_ranges_are_those_of_the_overrides():
+    env_cfg, _ = configurations(TASK, ("presets=hobby_servo", "env.actions.joints.servo.delay=[0.01,0.03]"))
+    found = ranges.trained_for(env_cfg, XARM1S, ["policy"])
+    assert found["servo_delay"] == (0.01, 0.03), "every episode of an audit has such servos"
+    assert set(found) == {name for name in QUANTITIES if name.startswith("servo_")}
+
+
+def test_a_camera_policy_has_met_other_mounts_and_pictures():
+    env_cfg, _ = configurations(CAMERA, ("presets=camera_rand",))
+    found = ranges.trained_for(env_cfg, XARM1S, ["image", "proprioception"])
+    assert set(found) == {name for name in QUANTITIES if name.startswith(("camera", "image"))}
+    assert found["camera_position"] == (-0.004, 0.004) and found["image_exposure"] == (0.6, 1.6)
+    assert found["camera_focal_length"] == (0.96, 1.04) and found["image_noise"] == (0.0, 0.04)
+    assert ranges.trained_for(env_cfg, XARM1S, ["privileged"]) == {}, "its critic sees no picture"
+
+
+@pytest.mark.parametrize(
+    ("operation", "span", "expected"),
+    [("scale", (0.5, 2.0), (-0.02, 0.04)), ("abs", (0.0, 0.1), (-0.04, 0.1))],
+)
+def test_friction_is_counted_beside_that_of_the_table(operation, span, expected):
+    """Of two joints, one with a friction of 0.04 N·m in the table and one with none."""
+    joints = tuple(replace(CRANE.joints[0], friction=friction) for friction in (0.04, 0.0))
+    event = SimpleNamespace(params={"friction_distribution_params": span, "operation": operation})
+    env_cfg = SimpleNamespace(
+        actions=SimpleNamespace(joints=SimpleNamespace(servo=None)),
+        events=SimpleNamespace(joint_friction=event),
+        observations=SimpleNamespace(),
+    )
+    found = ranges.trained_for(env_cfg, replace(CRANE, joints=joints), [])
+    assert found == {"joint_friction": pytest.approx(expected)}
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"task": "Alice-Ball-Transfer", "agent": "x"}'])
+def test_a_record_that_cannot_be_understood_is_one_line(content, tmp_path):
+    folder = make_run(tmp_path)
+    (folder / training.RECORD).write_text(content)
+    with pytest.raises(UsageError, match="the record of its run"):
+        actor.contract_of(prepare(checkpoint=folder))
