@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class DishCommand(CommandTerm):
     """The dish's position; the reset event draws it together with the ball's.
 
-    With ``reports`` given, the policy is told where ball and dish are as a camera over the table does, which the reading
-    of the scene looks at (:mod:`alice.transfer.reading`). Logs ``Metrics/transfer/<stage>_rate`` over the last finished home-start episodes, by the definitions of the audit.
+    With ``reports`` given, the policy is told of ball and dish as by a camera over the table; the reading of the scene
+    asks for it (:mod:`alice.transfer.reading`). Logs ``Metrics/transfer/<stage>_rate`` over the last finished
+    home-start episodes, by the definitions of the audit.
     """
 
     cfg: DishCommandCfg

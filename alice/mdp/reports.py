@@ -1,7 +1,7 @@
-"""Reports of where ball and dish are, as a camera over the table gives them: late, seldom, noisy and off, and none
-while the hand is in the way. Batched, without a simulator.
+"""Reports of where ball and dish are, as a camera over the table gives them. Batched, without a simulator.
 
-The model stands between the simulator's ball and what the policy is told. What the robot makes of such reports is
+They are late, seldom, noisy and off, and there is none of the ball while the hand is in the way. The model stands
+between the simulator's ball and what the policy is told. What the robot makes of such reports is
 :class:`alice.deploy.tracking.BallTracker`, by the same rule.
 """
 
@@ -69,6 +69,7 @@ class ReportModel:
         """The ball in this control step and those before, newest first, as far back as a report looks [m]."""
         self._hidden = never.repeat(samples, 1)
         self._wait, self._gap_left, self._since_held = each.clone(), each.clone(), each + math.inf
+        self._was_gap = never.clone()
         self._last, self._was_held = points.clone(), never.clone()
         self.ball, self.dish = points.clone(), points.clone()
         """Where ball and dish are told to be, (N, 3) [m]."""
@@ -116,7 +117,7 @@ class ReportModel:
         self.has_ball[env_ids] = self.has_dish[env_ids] = True
         self.lag[env_ids] = self.age[env_ids]
         self._wait[env_ids] = self._phase[env_ids] * self.interval[env_ids]
-        self._gap_left[env_ids] = 0.0
+        self._gap_left[env_ids], self._was_gap[env_ids] = 0.0, False
         self._since_held[env_ids] = math.inf
         self._was_held[env_ids] = self.is_held[env_ids] = False
 
@@ -186,7 +187,7 @@ class ReportModel:
         return self.ball, self.is_held
 
     def _arrivals(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return whether a report has arrived in this control step, and how long before its end the newest, (N,) [s]."""
+        """Return whether a report has arrived in this control step, and how long ago the newest did, (N,) [s]."""
         self._wait = self._wait - self._step
         has_come = self._wait <= _SLACK
         since = (-self._wait).clamp(min=0.0)
@@ -198,11 +199,12 @@ class ReportModel:
         """Return whether nothing arrives in this control step because of a drop-out, (N,) bool."""
         begins, length = torch.rand(2, len(self.age), device=self.age.device)
         low, high = self._ranges.gap
-        begins = (begins < self.gap_rate * self._step) & (self._gap_left <= _SLACK)
+        # A second one right after the first would be longer than one may be.
+        begins = (begins < self.gap_rate * self._step) & ~self._was_gap
         self._gap_left = torch.where(begins, low + (high - low) * length, self._gap_left)
-        is_gap = self._gap_left > _SLACK
+        self._was_gap = self._gap_left > _SLACK
         self._gap_left = (self._gap_left - self._step).clamp(min=0.0)
-        return is_gap
+        return self._was_gap
 
     def _look_back(self, lag: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where the ball was some time ago, (N, 3) [m], and whether it was hidden then, (N,) bool."""
