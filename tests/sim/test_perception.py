@@ -1,5 +1,7 @@
 """Ball and dish as they are told, and pictures as a real camera gives them, in a running simulation."""
 
+import json
+
 import pytest
 
 pytest.importorskip("isaaclab")
@@ -210,3 +212,19 @@ def test_a_policy_is_swept_over_a_row(door, tmp_path):
     assert code == 0, err
     assert "| `report_age` | - |" in out
     assert {path.name for path in (tmp_path / "rows").iterdir()} == {"rows.json", "rows.csv", "rows.md", "rows.png"}
+
+
+def test_the_robots_code_makes_the_same_of_the_reports(door, tmp_path):
+    """The audit of an exported policy runs the robot's tracker and stops where the two differ."""
+    task = ("--task", "Alice-Ball-Transfer", "--checkpoint")
+    inputs, short = tmp_path / "inputs.npz", ("--device", "cpu", "--episodes", "42")
+    code, _, err = door("evaluate", *task, "released", *short, "--record", inputs, "env.episode_length_s=1.5")
+    assert code == 0, err
+    code, _, err = door("export_onnx", *task, "released", "--inputs", inputs, "--output", tmp_path)
+    assert code == 0, err
+    exported, audit = tmp_path / "Alice-Ball-Transfer.onnx", tmp_path / "audit.json"
+    words = ("presets=domain_rand", "env.episode_length_s=4.0")
+    code, _, err = door("evaluate", *task, exported, *short, "--json", audit, *words)
+    assert code == 0, err
+    stages = json.loads(audit.read_text())["stages"]
+    assert stages["pinched"] > 0.3, "balls are held, so that the rule of a held ball is met"
