@@ -268,24 +268,31 @@ FARTHEST, NEAREST = 0.4, 0.05
 
 
 def image_flow(
-    velocity: torch.Tensor, rotation: torch.Tensor, height: torch.Tensor, focal_pixels: float
+    eye: torch.Tensor,
+    rotation: torch.Tensor,
+    eye_before: torch.Tensor,
+    rotation_before: torch.Tensor,
+    height: torch.Tensor,
+    focal_pixels: float,
 ) -> torch.Tensor:
-    """Return how fast the middle of the picture moves, if what it shows lies on the table.
+    """Return how far the middle of the picture has moved in it, if what it shows lies on the table.
 
     The rest of the picture moves otherwise, above all where the camera turns about its axis; the middle stands for it.
+    Two poses tell more than the simulator's speeds: PhysX reports joints at a fraction of the speed that they move at.
 
     Args:
-        velocity: Of the camera, linear [m/s] and angular [rad/s] in the world, (N, 6).
-        rotation: Axes of the camera in the world: picture right, down and forward are the columns, (N, 3, 3).
-        height: Height of the camera over the table, (N,) [m].
+        eye: Camera now, in the world, (N, 3) [m].
+        rotation: Its axes: picture right, down and forward are the columns, (N, 3, 3).
+        eye_before: Camera a little earlier, likewise.
+        rotation_before: Likewise.
+        height: Height of the camera over the table now, (N,) [m].
         focal_pixels: Focal length [pixels].
 
     Returns:
-        To the right and down, (N, 2) [pixels/s].
+        To the right and down, (N, 2) [pixels].
     """
-    sinks = (-rotation[:, 2, 2]).clamp(min=1e-3)
-    depth = (height / sinks).clamp(NEAREST, FARTHEST)
-    linear, angular = (torch.einsum("nij,ni->nj", rotation, part) for part in velocity.split(3, dim=-1))
-    right = -linear[:, 0] / depth - angular[:, 1]
-    down = -linear[:, 1] / depth + angular[:, 0]
-    return focal_pixels * torch.stack((right, down), dim=-1)
+    forward = rotation[:, :, 2]
+    depth = (height / (-forward[:, 2]).clamp(min=1e-3)).clamp(NEAREST, FARTHEST)
+    offset = eye + depth.unsqueeze(-1) * forward - eye_before
+    right, down, deep = torch.einsum("nij,ni->nj", rotation_before, offset).unbind(-1)
+    return -focal_pixels * torch.stack((right, down), dim=-1) / deep.clamp(min=NEAREST).unsqueeze(-1)

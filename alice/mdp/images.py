@@ -34,12 +34,18 @@ class wrist_image(image_rgb):
         ranges = cfg.params.get("errors")
         self._focal = camera.cfg.spawn.focal_length / camera.cfg.spawn.horizontal_aperture
         self._errors = ImageErrors(env.num_envs, ranges, self._focal, env.device) if ranges else None
+        self._eye = torch.zeros(env.num_envs, 3, device=env.device)
+        self._rotation = torch.zeros(env.num_envs, 3, 3, device=env.device)
+        self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
+        self.flow = torch.zeros(env.num_envs, 2, device=env.device)
+        """How fast the middle of each picture has moved since the last, to the right and down, (N, 2) [pixels/s]."""
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the frames of some environments and draw new errors for them."""
         super().reset(env_ids)
         if self._errors:
             self._errors.reset(env_ids)
+            self._has_moved[slice(None) if env_ids is None else env_ids] = False
 
     def __call__(
         self,
@@ -72,18 +78,17 @@ class wrist_image(image_rgb):
         picture = camera.data.output["rgb"].torch[..., :3]
         if self._errors is None:
             return picture
-        return self._errors.apply(picture, self._flow(env, camera, picture.shape[2]))
+        self._follow(env, camera, picture.shape[2])
+        return self._errors.apply(picture, self.flow)
 
-    def _flow(self, env: ManagerBasedEnv, camera, width: int) -> torch.Tensor:
-        """Return how fast the pictures of ``width`` pixels move, by the hand's own speed, (N, 2) [pixels/s]."""
-        arm = env.scene["robot"]
-        link = arm.body_names.index(camera.cfg.prim_path.split("/")[-2])
-        hand, moving = arm.data.body_link_pose_w.torch[:, link, :3], arm.data.body_link_vel_w.torch[:, link]
-        eye = camera.data.pos_w.torch
-        turned = torch.linalg.cross(moving[:, 3:], eye - hand)
-        velocity = torch.cat((moving[:, :3] + turned, moving[:, 3:]), dim=-1)
+    def _follow(self, env: ManagerBasedEnv, camera, width: int) -> None:
+        """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion."""
+        eye, rotation = camera.data.pos_w.torch.clone(), matrix_from_quat(camera.data.quat_w_ros.torch)
         height = eye[:, 2] - env.scene.env_origins[:, 2] - stored_state(env).table_height
-        return image_flow(velocity, matrix_from_quat(camera.data.quat_w_ros.torch), height, self._focal * width)
+        way = image_flow(eye, rotation, self._eye, self._rotation, height, self._focal * width)
+        self.flow = torch.where(self._has_moved, way / env.step_dt, 0.0)
+        self._eye, self._rotation = eye, rotation
+        self._has_moved = torch.ones_like(self._has_moved)
 
 
 class resnet18_features(wrist_image):

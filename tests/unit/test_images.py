@@ -1,5 +1,7 @@
 """Errors of a camera: none where none are drawn, one direction each, and every environment its own."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -174,17 +176,17 @@ def test_a_moving_hand_smears_along_its_way_and_by_its_length():
 def test_the_way_of_the_picture_follows_from_the_camera_and_the_table():
     """A camera 10 cm over the table that looks straight down, its picture's right along x of the world."""
     down = torch.tensor([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]]).repeat(4, 1, 1)
-    velocity = torch.zeros(4, 6)
-    velocity[0, 0] = 0.2  # along x: the table runs to the left
-    velocity[1, 1] = 0.2  # along y, which is up in the picture: the table runs down
-    velocity[2, 4] = 1.0  # about y
-    velocity[3, 2] = 0.2  # up
-    flow = image_flow(velocity, down, torch.full((4,), 0.1), 35.0)
-    torch.testing.assert_close(flow[0], torch.tensor([-70.0, 0.0]))
-    torch.testing.assert_close(flow[1], torch.tensor([0.0, 70.0]))
-    # Turning about the world's y moves the view from straight down towards -x: the table runs to the right.
-    torch.testing.assert_close(flow[2], torch.tensor([35.0, 0.0]))
-    torch.testing.assert_close(flow[3], torch.zeros(2))
+    eye = torch.tensor([0.2, 0.0, 0.1]).repeat(4, 1)
+    before, turned = eye.clone(), down.clone()
+    before[0, 0] -= 0.01  # it has moved along x: the table has run to the left
+    before[1, 1] -= 0.01  # along y, which is up in the picture: the table has run down
+    before[3, 2] -= 0.01  # up
+    # Turning about the world's y moves the view from straight down towards -x: the table has run to the right.
+    c, s = math.cos(0.02), math.sin(0.02)
+    turned[2] = torch.tensor([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]) @ down[2]
+    way = image_flow(eye, down, before, turned, torch.full((4,), 0.1), 35.0)
+    expected = torch.tensor([[-3.5, 0.0], [0.0, 3.5], [0.7, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(way, expected, rtol=1e-3, atol=1e-5)
 
 
 ##
