@@ -20,7 +20,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     experiment_name = "ball_transfer"
     obs_groups = {
         "actor": ["policy", "command_state", "goal_state"],
-        "critic": ["privileged", "command_state", "goal_state"],
+        "critic": ["privileged", "command_state", "privileged_goal"],
     }
     actor = RslRlMLPModelCfg(
         hidden_dims=[256, 128, 64],

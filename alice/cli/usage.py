@@ -163,6 +163,17 @@ def audit_seed(text: str) -> int | str:
     return text if text == "release" else _whole(text, 0)
 
 
+def share(text: str) -> float:
+    """Return a finite number of at least 0, as a ``type=`` of argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
+
+
 def word(text: str) -> str:
     """Return a word that names neither a file nor a folder, as a ``type=`` of argparse."""
     if not text.strip():

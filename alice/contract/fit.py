@@ -30,7 +30,7 @@ def disagreements(contract: Contract, arm: Arm | None = None) -> list[str]:
         return [f"arm.name: the policy was trained for the arm {contract.arm.name!r}, {here}"]
     arm = arm or named
     found = [*_about_arm(contract.arm, arm), *_about_action(contract.action, contract.arm.control_rate_hz, arm)]
-    for name in ("output", "base_frame", "quaternions"):
+    for name in ("told", "output", "base_frame", "quaternions"):
         ours = Contract.__dataclass_fields__[name].default
         found += _differences("contract", contract, {name: ours}, "this version")
     if unknown := sorted(contract.trained_for.keys() - QUANTITIES.keys()):

@@ -177,13 +177,20 @@ class Contract:
     arm: ArmSpec
     goal: str = "the dish's centre on the table, base frame [m]: in the term ball_to_dish"
     """How the policy is told where the dish is."""
+    told: str = (
+        "ball and dish: the last of the time-stamped reports of a driver; while the pinch flag by the reported joints"
+        " is on, the ball is at the grip point by the reported joints, and afterwards there until the next report"
+    )
+    """How the places of ball and dish come about that the policy is told (:mod:`alice.deploy.tracking`). How late,
+    seldom and far off they may be: ``report_...`` in :attr:`trained_for`."""
     output: str = "actions"
     """Name of the network's output, float32, shape (1, number of actions)."""
     reads_back: bool = True
     """Whether the servos' positions are read; if not, the last command stands for them."""
     trained_for: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest value of what the policy has met in training, by the names of
-    :data:`alice.arms.quantities.QUANTITIES`; what is not named was as its table has it."""
+    :data:`alice.arms.quantities.QUANTITIES`; what is not named was as its table has it. The runtime must deliver what
+    lies within: reports as often and as fresh, pictures no later and no fewer."""
     release_seed: str | None = None
     """Seed that the policy is audited on when it is released, decimal digits (:func:`alice.runs.seeds.of_release`)."""
     base_frame: str = "on the table under the yaw axis: x forward, y left, z up"

@@ -74,8 +74,8 @@ class Controller:
 
         Args:
             joint_pos: Joint positions as the servos report them, (N, J) [rad, m].
-            ball_pos: Ball centres, base frame, (N, 3) [m].
-            dish_pos: Dish centres on the table, base frame, (N, 3) [m].
+            ball_pos: Ball centres, base frame, (N, 3) [m]; from reports: :class:`alice.deploy.tracking.BallTracker`.
+            dish_pos: Dish centres on the table, base frame, (N, 3) [m]; likewise.
             ball_radius: (N,) [m].
             pictures: Newest pictures of the wrist cameras, (N, H, W, 3) uint8.
 
@@ -148,11 +148,8 @@ class Controller:
         return self._arm.gripper.gap(joint_pos[:, self._arm.gripper_columns])
 
     def _is_pinched(self, distance: np.ndarray, gap: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Return the pinch flag, (N,) bool; the rule is that of :func:`alice.transfer.geometry.is_pinched`."""
-        tightest, widest = outcome.PINCH_GAP
-        fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
-        told = self._gap(self.targets) < gap - outcome.PINCH_CLOSING
-        return (distance < outcome.PINCH_DISTANCE) & fits & told
+        """Return the pinch flag, (N,) bool."""
+        return outcome.is_pinched(distance, gap, self._gap(self.targets), radius)
 
     def targets_after(self, actions: Any) -> np.ndarray:
         """Move the joint targets by one control step and return them, (N, J) [rad, m].

@@ -61,7 +61,7 @@ def joints(arm: Arm, values: Any, what: str, count: int) -> np.ndarray:
         row, column = np.argwhere(~is_good)[0]
         joint, unit = arm.joints[column], arm.joints[column].unit
         raise ReadingError(
-            f"{what}: {_of_arm(row, count)}{joint.name} is {made[row, column]:.6g} {unit}, its limits are"
+            f"{what}: {of_arm(row, count)}{joint.name} is {made[row, column]:.6g} {unit}, its limits are"
             f" {joint.lower:.4g} to {joint.upper:.4g} {unit} and {joint.reading_margin:.2g} {unit} either side; hold"
             f" the last targets, read servo {joint.servo_id} again, and see that counts become {unit} (a time-out is no"
             " reading)"
@@ -83,7 +83,7 @@ def places(values: Any, what: str, count: int) -> np.ndarray | None:
     if not is_good.all():
         row, column = np.argwhere(~is_good)[0]
         raise ReadingError(
-            f"{what}: {_of_arm(row, count)}{'xyz'[column]} is {made[row, column]:.6g} m, more than {FURTHEST:g} m from"
+            f"{what}: {of_arm(row, count)}{'xyz'[column]} is {made[row, column]:.6g} m, more than {FURTHEST:g} m from"
             " the base; hold the last targets, and give metres in the base frame"
         )
     return made
@@ -103,12 +103,12 @@ def radii(values: Any, what: str, count: int) -> np.ndarray | None:
     if not is_good.all():
         row = int(np.argmin(is_good))
         raise ReadingError(
-            f"{what}: {_of_arm(row, count)}{made[row]:.6g} m is no ball's radius, need 0 to {LARGEST_RADIUS:g} m; give"
+            f"{what}: {of_arm(row, count)}{made[row]:.6g} m is no ball's radius, need 0 to {LARGEST_RADIUS:g} m; give"
             " metres"
         )
     return made
 
 
-def _of_arm(row: int, count: int) -> str:
+def of_arm(row: int, count: int) -> str:
     """Return which of several arms is meant, for a message."""
     return f"arm {row}, " if count > 1 else ""

@@ -19,7 +19,7 @@ FUNCTIONS = {name: getattr(observations, name, None) or getattr(observations, f"
 """What works out each term in the simulator."""
 PICTURES = (images.wrist_image, images.resnet18_features)
 """Observation terms that are pictures, or are made of them by an encoder that is exported too."""
-PARAMS = {"arm": "measured", "action_name": "joints"}
+PARAMS = {"arm": "measured", "ball": "told", "dish": "told", "action_name": "joints"}
 """Parameters that an exported observation term may have, and their values."""
 
 

@@ -26,8 +26,16 @@ PICTURE = {
     "image_gamma": "gamma",
     "image_blur": "blur",
     "image_noise": "noise",
+    "camera_distortion": "distortion",
+    "image_side_light": "side_light",
+    "image_occluder": "occluder",
+    "image_shutter": "shutter",
+    "image_latency": "latency",
+    "image_drop": "drop",
 }
 """Fields of :class:`alice.mdp.images.ImageErrorRanges`."""
+TOLD = {"ball_pos", "tool_to_ball", "ball_to_dish", "dish_place", "pinch_flag"}
+"""Observation terms that reports of ball and dish are behind."""
 
 
 def trained_for(env_cfg: Any, arm: Arm, groups: list[str]) -> dict[str, Span]:
@@ -38,7 +46,11 @@ def trained_for(env_cfg: Any, arm: Arm, groups: list[str]) -> dict[str, Span]:
         arm: Its arm.
         groups: Observation groups that the policy sees.
     """
-    found = _of_servos(env_cfg.actions.joints)
+    joints = env_cfg.actions.joints
+    found = _drawn("servo_", quantities.of_servo(), joints.servo, joints.ideal_servo_share if joints.servo else 0.0)
+    if any(TOLD & vars(getattr(env_cfg.observations, group)).keys() for group in groups):
+        told = env_cfg.commands.transfer
+        found |= _drawn("report_", quantities.of_reports(), told.reports, told.ideal_report_share)
     for name, (term, parameter) in EVENTS.items():
         event = getattr(env_cfg.events, term, None)
         if event is not None and (not name.startswith("camera") or _errors(env_cfg, groups)):
@@ -50,14 +62,14 @@ def trained_for(env_cfg: Any, arm: Arm, groups: list[str]) -> dict[str, Span]:
     return found
 
 
-def _of_servos(joints: Any) -> dict[str, Span]:
-    """Return the ranges of the servo model of an action term; some episodes may have ideal servos all the same."""
+def _drawn(prefix: str, names: tuple[str, ...], drawn: Any, ideal_share: float) -> dict[str, Span]:
+    """Return the ranges of a model of servos or reports; some episodes may be ideal all the same."""
     found = {}
-    for name in quantities.of_servo() if joints.servo is not None else ():
-        low, high = map(float, getattr(joints.servo, name))
-        ideal = quantities.QUANTITIES[f"servo_{name}"].nominal
-        is_met = joints.ideal_servo_share > 0.0
-        found[f"servo_{name}"] = (min(low, ideal), max(high, ideal)) if is_met else (low, high)
+    for name in names if drawn is not None else ():
+        low, high = map(float, getattr(drawn, name))
+        ideal = quantities.QUANTITIES[f"{prefix}{name}"].nominal
+        is_met = ideal_share > 0.0
+        found[f"{prefix}{name}"] = (min(low, ideal), max(high, ideal)) if is_met else (low, high)
     return found
 
 

@@ -17,10 +17,11 @@ GROUPS = {
     "policy": _STATE,
     "privileged": _STATE,
     "goal_state": ("plain1",),
+    "privileged_goal": ("plain1",),
     "proprioception": ("joints", "joints"),
     "goal": ("place",),
 }
-"""What the vectors of the observation groups consist of, 28, 28, 1, 14 and 2 numbers for an
+"""What the vectors of the observation groups consist of, 28, 28, 1, 1, 14 and 2 numbers for an
 arm with seven joints."""
 
 

@@ -51,8 +51,10 @@ class StagedCurriculum(ManagerTermBase):
             if name in active:  # most of them only with domain randomization
                 params = env.event_manager.get_term_cfg(name).params
                 self._ranges.append((params, key, params[key], nominal))
-        self._is_randomized = env.action_manager.get_term("joints").cfg.servo is not None or any(
-            opened(whole, nominal, 1.0) != opened(whole, nominal, 0.0) for _, _, whole, nominal in self._ranges
+        self._is_randomized = (
+            env.action_manager.get_term("joints").cfg.servo is not None
+            or env.command_manager.get_term("transfer").reports is not None
+            or any(opened(whole, nominal, 1.0) != opened(whole, nominal, 0.0) for _, _, whole, nominal in self._ranges)
         )
         self._judged = 0
         self._apply()
@@ -109,6 +111,7 @@ class StagedCurriculum(ManagerTermBase):
         for params, key, whole, nominal in self._ranges:
             params[key] = opened(whole, nominal, stage.randomization)
         self._env.action_manager.get_term("joints").servo_share = stage.randomization
+        self._env.command_manager.get_term("transfer").report_share = stage.randomization
 
 
 def opened(whole: tuple[float, float] | Mapping[str, tuple[float, float]], nominal: float, share: float):

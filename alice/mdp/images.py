@@ -1,100 +1,22 @@
-"""Observation terms that are pictures, and the errors of a real camera."""
+"""Observation terms that are pictures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from isaaclab.envs.mdp import image_rgb
 from isaaclab.managers import SceneEntityCfg
+from isaaclab.utils.math import matrix_from_quat
 
 from alice import compat
+from alice.transfer.state import stored_state
+
+from .image_errors import ImageErrorRanges, ImageErrors, image_flow
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
     from isaaclab.managers import ObservationTermCfg
-
-
-@dataclass
-class ImageErrorRanges:
-    """What is drawn for the camera of each environment at the start of an episode, uniform in its range."""
-
-    zoom: tuple[float, float]
-    """Focal length over the nominal one."""
-    exposure: tuple[float, float]
-    """Factor on all channels; drawn evenly in its logarithm."""
-    white_balance: tuple[float, float]
-    """Factor on each channel."""
-    gamma: tuple[float, float]
-    """Exponent of the brightness; drawn evenly in its logarithm."""
-    blur: tuple[float, float]
-    """Standard deviation of a Gaussian blur [pixels]; over three pixels, so at most 1."""
-    noise: tuple[float, float]
-    """Standard deviation of the noise of each number, drawn anew in every frame, of full scale."""
-
-
-class ImageErrors:
-    """The cameras of N environments. Batched, without a simulator.
-
-    Args:
-        count: Number of cameras N.
-        ranges: What is drawn.
-        device: Torch device.
-    """
-
-    def __init__(self, count: int, ranges: ImageErrorRanges, device: str = "cpu"):
-        self._ranges = ranges
-        self.zoom, self.exposure, self.gamma = (torch.ones(count, device=device) for _ in range(3))
-        self.white_balance = torch.ones(count, 3, device=device)
-        self.blur, self.noise = (torch.zeros(count, device=device) for _ in range(2))
-        self.reset()
-
-    def reset(self, env_ids: torch.Tensor | slice | None = None) -> None:
-        """Draw new cameras for some environments, all for ``None``."""
-        rows = slice(None) if env_ids is None else env_ids
-        for name in ("zoom", "white_balance", "blur", "noise"):
-            self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=False)
-        for name in ("exposure", "gamma"):
-            self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=True)
-
-    def apply(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what the cameras make of pictures.
-
-        Args:
-            images: (N, H, W, 3) uint8.
-
-        Returns:
-            Pictures of the same shape and type.
-        """
-        x = self._focus(images.permute(0, 3, 1, 2).float() / 255.0)
-        x = self._smear(x)
-        x = x * (self.exposure.unsqueeze(-1) * self.white_balance)[:, :, None, None]
-        x = x.clamp(0.0, 1.0).pow(self.gamma[:, None, None, None])
-        x = x + self.noise[:, None, None, None] * torch.randn_like(x)
-        return (255.0 * x).round().clamp(0.0, 255.0).to(torch.uint8).permute(0, 2, 3, 1)
-
-    def _focus(self, x: torch.Tensor) -> torch.Tensor:
-        """Scale pictures about their centres; a wider view repeats the pixels of the edge."""
-        scale = torch.zeros(len(x), 2, 3, device=x.device)
-        scale[:, 0, 0] = scale[:, 1, 1] = 1.0 / self.zoom
-        grid = torch.nn.functional.affine_grid(scale, list(x.shape), align_corners=False)
-        return torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-
-    def _smear(self, x: torch.Tensor) -> torch.Tensor:
-        """Blur pictures over three pixels, along rows and then along columns."""
-        side = torch.exp(-0.5 / self.blur.clamp(min=1e-3) ** 2)[:, None, None, None]
-        wide = torch.nn.functional.pad(x, (1, 1, 0, 0), mode="replicate")
-        x = (x + side * (wide[..., :-2] + wide[..., 2:])) / (1.0 + 2.0 * side)
-        high = torch.nn.functional.pad(x, (0, 0, 1, 1), mode="replicate")
-        return (x + side * (high[..., :-2, :] + high[..., 2:, :])) / (1.0 + 2.0 * side)
-
-    @staticmethod
-    def _draw(values: torch.Tensor, rows: torch.Tensor | slice, span: tuple[float, float], in_logarithm: bool) -> None:
-        ends = torch.tensor(span, device=values.device)
-        low, high = ends.log() if in_logarithm else ends
-        drawn = low + (high - low) * torch.rand_like(values[rows])
-        values[rows] = drawn.exp() if in_logarithm else drawn
 
 
 class wrist_image(image_rgb):
@@ -107,15 +29,23 @@ class wrist_image(image_rgb):
     def __init__(self, cfg: ObservationTermCfg, env: ManagerBasedEnv):
         super().__init__(cfg, env)
         compat.speed_up_rendering_without_cuda()
-        compat.tell_mounts_apart(env.scene.sensors[cfg.params["sensor_cfg"].name])
+        camera = env.scene.sensors[cfg.params["sensor_cfg"].name]
+        compat.tell_mounts_apart(camera)
         ranges = cfg.params.get("errors")
-        self._errors = ImageErrors(env.num_envs, ranges, env.device) if ranges else None
+        self._focal = camera.cfg.spawn.focal_length / camera.cfg.spawn.horizontal_aperture
+        self._errors = ImageErrors(env.num_envs, ranges, self._focal, env.device) if ranges else None
+        self._eye = torch.zeros(env.num_envs, 3, device=env.device)
+        self._rotation = torch.zeros(env.num_envs, 3, 3, device=env.device)
+        self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
+        self.flow = torch.zeros(env.num_envs, 2, device=env.device)
+        """How fast the middle of each picture has moved since the last, to the right and down, (N, 2) [pixels/s]."""
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the frames of some environments and draw new errors for them."""
         super().reset(env_ids)
         if self._errors:
             self._errors.reset(env_ids)
+            self._has_moved[slice(None) if env_ids is None else env_ids] = False
 
     def __call__(
         self,
@@ -143,9 +73,22 @@ class wrist_image(image_rgb):
         return out.copy_(frames)
 
     def _picture(self, env: ManagerBasedEnv, sensor_cfg: SceneEntityCfg) -> torch.Tensor:
-        """Return the newest frame, (N, H, W, 3) uint8."""
-        picture = env.scene.sensors[sensor_cfg.name].data.output["rgb"].torch[..., :3]
-        return self._errors.apply(picture) if self._errors else picture
+        """Return the newest frame that has arrived, (N, H, W, 3) uint8."""
+        camera = env.scene.sensors[sensor_cfg.name]
+        picture = camera.data.output["rgb"].torch[..., :3]
+        if self._errors is None:
+            return picture
+        self._follow(env, camera, picture.shape[2])
+        return self._errors.apply(picture, self.flow)
+
+    def _follow(self, env: ManagerBasedEnv, camera, width: int) -> None:
+        """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion."""
+        eye, rotation = camera.data.pos_w.torch.clone(), matrix_from_quat(camera.data.quat_w_ros.torch)
+        height = eye[:, 2] - env.scene.env_origins[:, 2] - stored_state(env).table_height
+        way = image_flow(eye, rotation, self._eye, self._rotation, height, self._focal * width)
+        self.flow = torch.where(self._has_moved, way / env.step_dt, 0.0)
+        self._eye, self._rotation = eye, rotation
+        self._has_moved = torch.ones_like(self._has_moved)
 
 
 class resnet18_features(wrist_image):

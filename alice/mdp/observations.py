@@ -1,7 +1,8 @@
 """Observation terms. Positions are in the robot's base frame [m]; N is the number of environments, J of joints.
 
 What concerns the arm comes as its servos report it or, with ``arm="true"``, as it is
-(:class:`alice.transfer.reading.ArmReading`); the ball is where it is.
+(:class:`alice.transfer.reading.ArmReading`); ball and dish are where the policy is told or, with ``ball="true"`` and
+``dish="true"``, where they are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from alice.transfer import outcome
 from alice.transfer.reading import ArmReading
 from alice.transfer.state import transfer_state
 
@@ -32,25 +34,25 @@ def tool_pos_b(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     return _arm(env, arm).tool_pos
 
 
-def ball_pos_b(env: ManagerBasedRLEnv) -> torch.Tensor:
+def ball_pos_b(env: ManagerBasedRLEnv, ball: str = "told") -> torch.Tensor:
     """Centre of the ball, (N, 3)."""
-    return transfer_state(env).now.ball_pos
+    return _places(env, ball)[0].clone()
 
 
-def tool_to_ball_b(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
+def tool_to_ball_b(env: ManagerBasedRLEnv, arm: str = "measured", ball: str = "told") -> torch.Tensor:
     """Vector from the tool point to the ball's centre, (N, 3)."""
-    return transfer_state(env).now.ball_pos - _arm(env, arm).tool_pos
+    return _places(env, ball)[0] - _arm(env, arm).tool_pos
 
 
-def ball_to_dish_b(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Vector from the ball's centre to the centre of the dish on the table, (N, 3)."""
-    state = transfer_state(env)
-    return state.dish_pos - state.now.ball_pos
+def ball_to_dish_b(env: ManagerBasedRLEnv, ball: str = "told") -> torch.Tensor:
+    """Vector from the ball's centre to the centre of the dish on the table, (N, 3); ``ball`` goes for both."""
+    ball_pos, dish_pos = _places(env, ball)
+    return dish_pos - ball_pos
 
 
-def dish_place_b(env: ManagerBasedRLEnv) -> torch.Tensor:
+def dish_place_b(env: ManagerBasedRLEnv, dish: str = "told") -> torch.Tensor:
     """Where the dish stands, the goal: x and y of its centre, (N, 2)."""
-    return transfer_state(env).dish_pos[:, :2].clone()
+    return _places(env, dish)[1][:, :2].clone()
 
 
 def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
@@ -58,14 +60,25 @@ def gripper_gap(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     return _arm(env, arm).gap.unsqueeze(-1)
 
 
-def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
-    """Whether the ball is pinched (:func:`alice.transfer.geometry.is_pinched`), (N, 1) in {0, 1}."""
-    return _arm(env, arm).is_pinched.float().unsqueeze(-1)
+def pinch_flag(env: ManagerBasedRLEnv, arm: str = "measured", ball: str = "told") -> torch.Tensor:
+    """Whether the ball is pinched (:func:`alice.transfer.outcome.is_pinched`), (N, 1) in {0, 1}.
+
+    The true arm goes by the true ball.
+    """
+    is_told = (arm, ball) == ("measured", "told")
+    reading = transfer_state(env).now.told if is_told else _arm(env, arm)
+    return reading.is_pinched.float().unsqueeze(-1)
 
 
-def dish_flag(env: ManagerBasedRLEnv) -> torch.Tensor:
-    """Whether the ball is in or over the dish (:func:`alice.transfer.outcome.is_over_dish`), (N, 1) in {0, 1}."""
-    return transfer_state(env).now.is_over_dish.float().unsqueeze(-1)
+def dish_flag(env: ManagerBasedRLEnv, ball: str = "told") -> torch.Tensor:
+    """Whether the ball is in or over the dish (:func:`alice.transfer.outcome.is_over_dish`), (N, 1) in {0, 1}.
+
+    ``ball`` goes for both: where they are told, or with ``"true"`` where they are.
+    """
+    ball_pos, dish_pos = _places(env, ball)
+    apart = ball_pos - dish_pos
+    height = apart[:, 2] - transfer_state(env).ball_radius
+    return outcome.is_over_dish(apart[:, :2].norm(dim=-1), height).float().unsqueeze(-1)
 
 
 def joint_targets(env: ManagerBasedRLEnv, action_name: str = "joints") -> torch.Tensor:
@@ -86,3 +99,17 @@ def last_action(env: ManagerBasedRLEnv) -> torch.Tensor:
 def _arm(env: ManagerBasedRLEnv, arm: str) -> ArmReading:
     """Return the arm as it is (``true``) or as it is ``measured``."""
     return getattr(transfer_state(env).now, arm)
+
+
+def _places(env: ManagerBasedRLEnv, which: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ball and dish as they are (``true``) or as they are ``told``, (N, 3) each.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    state = transfer_state(env)
+    if which == "true":
+        return state.now.ball_pos, state.dish_pos
+    if which != "told":
+        raise ValueError(f"ball or dish {which!r} is unknown, use 'told' or 'true'")
+    return state.now.told.ball_pos, state.now.told.dish_pos

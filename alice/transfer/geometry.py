@@ -48,20 +48,5 @@ def tanh_kernel(distance: torch.Tensor, scale: float) -> torch.Tensor:
 def is_pinched(
     grip_distance: torch.Tensor, gap: torch.Tensor, gap_target: torch.Tensor, radius: torch.Tensor
 ) -> torch.Tensor:
-    """Return whether a ball is held between the pads, judged as the real arm can: without a force sensor.
-
-    The ball must be between the pads, the fingers must stand a ball's diameter apart and the gripper must be
-    commanded further closed than the ball lets it go.
-
-    Args:
-        grip_distance: Ball centre to where it is while it is held, (N,) [m].
-        gap: Distance between the pads, (N,) [m].
-        gap_target: Commanded distance between the pads, (N,) [m].
-        radius: Ball radius, (N,) [m].
-
-    Returns:
-        Pinch flag, (N,) bool.
-    """
-    tightest, widest = outcome.PINCH_GAP
-    fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
-    return (grip_distance < outcome.PINCH_DISTANCE) & fits & (gap_target < gap - outcome.PINCH_CLOSING)
+    """Return :func:`alice.transfer.outcome.is_pinched` of (N,) tensors [m], (N,) bool."""
+    return outcome.is_pinched(grip_distance, gap, gap_target, radius)

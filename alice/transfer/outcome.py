@@ -82,6 +82,23 @@ HOLD_STEPS = 10
 ##
 
 
+def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any) -> Any:
+    """Return whether a ball is held between the pads, judged as the real arm can: without a force sensor.
+
+    The ball must be between the pads, the fingers must stand a ball's diameter apart and the gripper must be
+    commanded further closed than the ball lets it go.
+
+    Args:
+        grip_distance: Ball centre to where it is while it is held [m].
+        gap: Distance between the pads [m].
+        gap_target: Commanded distance between the pads [m].
+        radius: Ball radius [m].
+    """
+    tightest, widest = PINCH_GAP
+    fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
+    return (grip_distance < PINCH_DISTANCE) & fits & (gap_target < gap - PINCH_CLOSING)
+
+
 def is_over_dish(dish_distance: Any, height: Any) -> Any:
     """Return whether a ball is inside the rim or up to 8 cm above it, held or falling.
 

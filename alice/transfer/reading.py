@@ -34,6 +34,18 @@ class ArmReading:
 
 
 @dataclass
+class Told:
+    """What the policy is told of ball and dish: the truth, or what reports make of it."""
+
+    ball_pos: torch.Tensor
+    """(N, 3), base frame [m]."""
+    dish_pos: torch.Tensor
+    """Centre of the dish on the table, (N, 3), base frame [m]."""
+    is_pinched: torch.Tensor
+    """Whether the ball is held, by the reported joints and the told ball, (N,) bool."""
+
+
+@dataclass
 class Snapshot:
     """One reading of the scene.
 
@@ -43,7 +55,9 @@ class Snapshot:
     true: ArmReading
     """The arm as it is."""
     measured: ArmReading
-    """The arm as its servos report it: no speeds, these are differences. Everything else here is the truth."""
+    """The arm as its servos report it: no speeds, these are differences."""
+    told: Told
+    """Ball and dish as the policy is told them. Everything else here is the truth."""
     ball_pos: torch.Tensor
     """(N, 3)."""
     ball_speed: torch.Tensor
@@ -73,7 +87,8 @@ class Reader:
     """Reads the scene of an environment; remembers the last reports of the servos, which give their speeds.
 
     Args:
-        env: Environment with a ``robot`` and a ``ball`` in its scene and an action term ``joints``.
+        env: Environment with a ``robot`` and a ``ball`` in its scene, an action term ``joints`` and a command term
+            ``transfer``.
         ball_radius: (N,) [m].
     """
 
@@ -97,12 +112,15 @@ class Reader:
         """Let the reported speeds of some environments, (K,), begin at zero."""
         self._has_reported[env_ids] = False
 
-    def read(self, dish_pos: torch.Tensor, table_height: torch.Tensor) -> Snapshot:
+    def read(
+        self, dish_pos: torch.Tensor, table_height: torch.Tensor, started: torch.Tensor | slice | None = None
+    ) -> Snapshot:
         """Return what is now.
 
         Args:
             dish_pos: Centre of the dish on the table, (N, 3), base frame [m].
             table_height: Height of the table's surface in the base frame, (N,) [m].
+            started: Environments whose episode begins, (K,) or a slice; None if a control step has passed.
         """
         scene = self._env.scene
         arm, ball = scene["robot"].data, scene["ball"].data
@@ -113,6 +131,8 @@ class Reader:
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
         true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos)
+        measured = self._measure(joint_pos, ball_pos)
+        told = self._tell(true, measured, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
         distance = (grip_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - self._radius - table_height
         dish_distance = (ball_pos - dish_pos)[:, :2].norm(dim=-1)
@@ -120,7 +140,8 @@ class Reader:
         fastest = joint_vel[:, self._kind.arm_columns].abs().amax(dim=-1)
         return Snapshot(
             true=true,
-            measured=self._measure(joint_pos, ball_pos),
+            measured=measured,
+            told=told,
             ball_pos=ball_pos,
             ball_speed=ball_speed,
             grip_distance=distance,
@@ -141,12 +162,39 @@ class Reader:
         ball_pos: torch.Tensor,
     ) -> ArmReading:
         """Return what follows from joints (N, J) [rad, m] and three points, (N, 3) [m] each."""
-        gripper, columns = self._kind.gripper, self._kind.gripper_columns
-        gap = gripper.gap(joint_pos[:, columns])
-        gap_target = gripper.gap(self._env.action_manager.get_term("joints").targets[:, columns])
+        gap = self._kind.gripper.gap(joint_pos[:, self._kind.gripper_columns])
         distance = (grip_pos - ball_pos).norm(dim=-1)
-        is_pinched = geometry.is_pinched(distance, gap, gap_target, self._radius)
+        is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius)
         return ArmReading(joint_pos, joint_vel, tool_pos, grip_pos, gap, is_pinched)
+
+    def _gap_target(self) -> torch.Tensor:
+        """Return the commanded gap, (N,) [m]."""
+        targets = self._env.action_manager.get_term("joints").targets
+        return self._kind.gripper.gap(targets[:, self._kind.gripper_columns])
+
+    def _tell(
+        self,
+        true: ArmReading,
+        measured: ArmReading,
+        ball_pos: torch.Tensor,
+        dish_pos: torch.Tensor,
+        hand_height: torch.Tensor,
+        started: torch.Tensor | slice | None,
+    ) -> Told:
+        """Return what the policy is told of ball and dish, (N, 3) [m] each, with the hand's link at a height, (N,) [m].
+
+        ``started`` is that of :meth:`read`.
+        """
+        reports = self._env.command_manager.get_term("transfer").reports
+        if reports is None:
+            return Told(ball_pos, dish_pos, measured.is_pinched)
+        if started is None:
+            hidden = reports.hides(true.grip_pos, ball_pos, hand_height, true.is_pinched)
+            reports.advance(ball_pos, dish_pos, hidden)
+        else:
+            reports.start(started, ball_pos[started], dish_pos[started])
+        ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius)
+        return Told(ball, reports.dish.clone(), is_pinched)
 
     def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
         """Return the arm as its servos report it; a bus servo reports no speed, so it is the change of two reports.

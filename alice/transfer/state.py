@@ -65,7 +65,7 @@ class TransferState:
         self._reader.keep(self.now)
         self._step = self._env.common_step_counter
         before = self.potentials
-        self._read()
+        self._now = self._reader.read(self.dish_pos, self.table_height)
         self.books.note(self._now, self._env.episode_length_buf)
         self.potentials = self._potentials()
         self.progress = {name: value - before[name] for name, value in self.potentials.items()}
@@ -97,7 +97,7 @@ class TransferState:
         Args:
             env_ids: The environments, (K,) or a slice.
         """
-        self._read()
+        self._now = self._reader.read(self.dish_pos, self.table_height, started=env_ids)
         self.books.is_brought[env_ids] |= self._now.is_over_dish[env_ids]
         self.potentials = self._potentials()
         self.progress = {name: torch.zeros_like(value) for name, value in self.potentials.items()}
@@ -110,9 +110,6 @@ class TransferState:
         """Take over a :meth:`state_dict` and the environment's step counter."""
         self.books.load_state_dict(state)
         self._step = self._env.common_step_counter
-
-    def _read(self) -> None:
-        self._now = self._reader.read(self.dish_pos, self.table_height)
 
     def _potentials(self) -> dict[str, torch.Tensor]:
         return potentials(self._now, self.dish_pos, self.ball_radius, self.books.is_brought)

@@ -24,7 +24,15 @@ from alice.assets.bodies import body_of
 from alice.mdp import images, observations
 from alice.transfer.objects import BALL, DISH, TABLE
 
-from .env_cfg import BallTransferEnvCfg, EventPresetsCfg, EventsCfg, ObservationsCfg, RandomizedEventsCfg, alternatives
+from .env_cfg import (
+    TRUE_BALL,
+    BallTransferEnvCfg,
+    EventPresetsCfg,
+    EventsCfg,
+    ObservationsCfg,
+    RandomizedEventsCfg,
+    alternatives,
+)
 from .randomization_cfg import IMAGE_ERRORS, REDRAW
 from .randomization_table import COMMON_ROWS as ROWS
 from .scene_cfg import BallTransferSceneCfg
@@ -244,6 +252,15 @@ class CameraObservationsCfg(ObservationsCfg):
     """What actor and critic see. The groups of the state task serve the critic and a teacher."""
 
     @configclass
+    class TeacherCfg(ObservationsCfg.PolicyCfg):
+        """What the actor of the state task sees, with the ball as it is: whatever is told, the teacher knows better."""
+
+        ball_pos = ObsTerm(func=observations.ball_pos_b, params=TRUE_BALL)
+        tool_to_ball = ObsTerm(func=observations.tool_to_ball_b, params=TRUE_BALL)
+        ball_to_dish = ObsTerm(func=observations.ball_to_dish_b, params=TRUE_BALL)
+        pinch_flag = ObsTerm(func=observations.pinch_flag, params=TRUE_BALL)
+
+    @configclass
     class ProprioceptionCfg(ObsGroup):
         """The joints as their servos report them, 14 numbers."""
 
@@ -252,10 +269,12 @@ class CameraObservationsCfg(ObservationsCfg):
 
     @configclass
     class GoalCfg(ObsGroup):
-        """Where the ball shall go."""
+        """Where the ball shall go, as the policy is told."""
 
         dish_place = ObsTerm(func=observations.dish_place_b)
 
+    policy: TeacherCfg = TeacherCfg()
+    goal_state: ObservationsCfg.PrivilegedGoalCfg = ObservationsCfg.PrivilegedGoalCfg()
     proprioception: ProprioceptionCfg = ProprioceptionCfg()
     goal: GoalCfg = GoalCfg()
     image: ImagePresetsCfg = ImagePresetsCfg()
@@ -271,7 +290,7 @@ class BallTransferCameraEnvCfg(BallTransferEnvCfg):
         Actor: ``image``, two frames of 64x48 RGB; ``proprioception``, joint positions and velocities as the servos
         report them; ``command_state``, joint targets and last action; ``goal``, x and y of the dish. Nothing of the
         ball. Critic: ``privileged``, the documented 28 numbers without errors, and ``command_state``. Teacher:
-        ``policy`` and ``command_state``, what the actor of the state task sees.
+        ``policy`` and ``command_state``, what the actor of the state task sees, with the true ball and dish.
         ``presets=resnet18``, the documented variant: actor ``image``, 512 features of four frames of 224x224, and
         ``proprioception``; critic ``privileged``.
     Randomizations:

@@ -14,6 +14,7 @@ from isaaclab.managers import TerminationTermCfg as DoneTerm
 from isaaclab.utils import configclass
 from isaaclab.visualizers import VisualizerCfg
 from isaaclab_tasks.utils import PresetCfg
+from isaaclab_tasks.utils.hydra import preset
 
 from alice import arms
 from alice.arms import XARM1S
@@ -25,7 +26,7 @@ from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
 from .physics_cfg import PhysicsCfg
-from .randomization_cfg import RandomizationEventsCfg, fit_randomization, ramped, servo_ranges
+from .randomization_cfg import REPORTS, RandomizationEventsCfg, fit_randomization, ramped, servo_ranges
 from .randomization_table import COMMON_ROWS
 from .scene_cfg import BallTransferSceneCfg
 from .worlds import MIN_SEPARATION, WORLDS
@@ -38,8 +39,12 @@ held over the dish, begins anew the sooner; time-outs are bootstrapped, so that 
 
 IDEAL_SERVO_SHARE = 0.2
 """Share of the training episodes with ideal servos: their delay of zero lies outside of the servos' ranges."""
+IDEAL_REPORT_SHARE = 0.2
+"""Share of the training episodes in which the truth is told of ball and dish, for the same reason."""
 
 TRUE_ARM = {"arm": "true"}
+TRUE_BALL = {"ball": "true"}
+TRUE_BOTH = {**TRUE_ARM, **TRUE_BALL}
 
 
 @configclass
@@ -89,7 +94,7 @@ class ObservationsCfg:
 
     @configclass
     class PolicyCfg(ObsGroup):
-        """The documented 28 numbers."""
+        """The documented 28 numbers, as the servos report them and as the policy is told of the ball."""
 
         joint_pos = ObsTerm(func=observations.joint_pos)
         joint_vel = ObsTerm(func=observations.joint_vel, clip=(-10.0, 10.0))
@@ -102,16 +107,16 @@ class ObservationsCfg:
 
     @configclass
     class PrivilegedCfg(ObsGroup):
-        """The same 28 numbers as they are, whatever the servos report."""
+        """The same 28 numbers as they are, whatever is reported."""
 
         joint_pos = ObsTerm(func=observations.joint_pos, params=TRUE_ARM)
         joint_vel = ObsTerm(func=observations.joint_vel, params=TRUE_ARM, clip=(-10.0, 10.0))
         tool_pos = ObsTerm(func=observations.tool_pos_b, params=TRUE_ARM)
-        ball_pos = ObsTerm(func=observations.ball_pos_b)
-        tool_to_ball = ObsTerm(func=observations.tool_to_ball_b, params=TRUE_ARM)
-        ball_to_dish = ObsTerm(func=observations.ball_to_dish_b)
+        ball_pos = ObsTerm(func=observations.ball_pos_b, params=TRUE_BALL)
+        tool_to_ball = ObsTerm(func=observations.tool_to_ball_b, params=TRUE_BOTH)
+        ball_to_dish = ObsTerm(func=observations.ball_to_dish_b, params=TRUE_BALL)
         gripper_gap = ObsTerm(func=observations.gripper_gap, params=TRUE_ARM)
-        pinch_flag = ObsTerm(func=observations.pinch_flag, params=TRUE_ARM)
+        pinch_flag = ObsTerm(func=observations.pinch_flag, params=TRUE_BOTH)
 
     @configclass
     class CommandStateCfg(ObsGroup):
@@ -130,17 +135,26 @@ class ObservationsCfg:
 
         dish_flag = ObsTerm(func=observations.dish_flag)
 
+    @configclass
+    class PrivilegedGoalCfg(ObsGroup):
+        """The same as it is, whatever is reported."""
+
+        dish_flag = ObsTerm(func=observations.dish_flag, params=TRUE_BALL)
+
     policy: PolicyCfg = PolicyCfg()
     privileged: PrivilegedCfg = PrivilegedCfg()
     command_state: CommandStateCfg = CommandStateCfg()
     goal_state: GoalStateCfg = GoalStateCfg()
+    privileged_goal: PrivilegedGoalCfg = PrivilegedGoalCfg()
 
 
 @configclass
 class CommandsCfg:
-    """The goal."""
+    """The goal, and how the policy is told of ball and dish: ``presets=reports`` and ``presets=domain_rand``."""
 
-    transfer = commands.DishCommandCfg()
+    transfer = commands.DishCommandCfg(
+        reports=preset(default=None, reports=REPORTS, domain_rand=REPORTS), ideal_report_share=IDEAL_REPORT_SHARE
+    )
 
 
 @configclass
@@ -274,12 +288,12 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         ``presets=seven_actions``: each finger its own opening. ``presets=hobby_servo``: through real servos.
     Observations:
         Actor: ``policy``, the documented 28 numbers, ``command_state``, joint targets and last action, and
-        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged``, the 28 numbers without the
-        errors of the servos, ``command_state`` and ``goal_state``.
+        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged`` and ``privileged_goal``, the same
+        without the errors of servos and reports, and ``command_state``.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
         stages of :mod:`alice.transfer.curriculum` widen the workspace.
-        ``presets=domain_rand``: physics, servos, ball and table as well
+        ``presets=domain_rand``: physics, servos, ball and table as well, and what the policy is told of ball and dish
         (:mod:`alice.tasks.ball_transfer.randomization_cfg`).
     Success conditions:
         Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.transfer.outcome`).
@@ -326,4 +340,5 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         self.episode_length_s = AUDIT_EPISODE_S
         self.curriculum = None
         self.actions.joints.ideal_servo_share = 0.0
+        self.commands.transfer.ideal_report_share = 0.0
         self.events.reset_transfer.params["shares"] = {"home": 1.0}

@@ -1,7 +1,8 @@
 """What is uncertain about the real arm and its job: one table of ranges, and the terms that draw from it.
 
-``presets=domain_rand`` (``--domain_rand``) turns all of it on, ``presets=hobby_servo`` the servo rows alone; both work
-in training and in evaluation and are off unless asked for. What acts on which backend: ``docs/randomization.md``.
+``presets=domain_rand`` (``--domain_rand``) turns all of it on, ``presets=hobby_servo`` the servo rows alone and
+``presets=reports`` those of ball and dish as they are told; all work in training and in evaluation and are off unless
+asked for. What acts on which backend: ``docs/randomization.md``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from isaaclab.utils import configclass, replace
 from alice.arms import Arm, quantities
 from alice.assets.objects import BALL_CFG, ball_material
 from alice.mdp.images import ImageErrorRanges
+from alice.mdp.reports import ReportRanges
 from alice.mdp.servos import ServoRanges
 from alice.transfer.objects import BALL
 
@@ -30,13 +32,21 @@ def servo_ranges(arm: Arm) -> ServoRanges:
     return ServoRanges(**{name: rows[f"servo_{name}"].span for name in quantities.of_servo()})
 
 
+REPORTS = ReportRanges(**{name: ROWS[f"report_{name}"].span for name in quantities.of_reports()})
+
 IMAGE_ERRORS = ImageErrorRanges(
     zoom=ROWS["camera_focal_length"].span,
+    distortion=ROWS["camera_distortion"].span,
     exposure=ROWS["image_exposure"].span,
     white_balance=ROWS["image_white_balance"].span,
     gamma=ROWS["image_gamma"].span,
     blur=ROWS["image_blur"].span,
     noise=ROWS["image_noise"].span,
+    side_light=ROWS["image_side_light"].span,
+    occluder=ROWS["image_occluder"].span,
+    shutter=ROWS["image_shutter"].span,
+    latency=ROWS["image_latency"].span,
+    drop=ROWS["image_drop"].span,
 )
 
 BALL_RADII = (ROWS["ball_radius"].low, 0.010, 0.012, 0.0135, BALL.radius, 0.0175, ROWS["ball_radius"].high)

@@ -61,6 +61,16 @@ COMMON_ROWS: dict[str, Row] = {
     "table_friction": Row(0.3, 0.9, TABLE.friction, "", "guess: lacquer to cork", when="start"),
     "table_height": Row(-0.003, 0.003, 0.0, "m", "guess: after measuring the base; sources differ by 30 mm"),
     "ball_push": Row(-0.05, 0.05, 0.0, "m/s", "guess: a nudged table", when="interval"),
+    # Ball and dish as the policy is told them
+    "report_bias": Row(
+        -0.004, 0.004, 0.0, "m", "guess: a camera over the table, calibrated by hand; each axis, ball and dish apart"
+    ),
+    "report_noise": Row(0.002, 0.002, 0.0, "m", "guess: a pixel or two of it; a standard deviation", when="step"),
+    "report_interval": Row(1 / 30, 0.1, 0.0, "s", "30 pictures a second of a webcam to every third of them"),
+    "report_age": Row(0.020, 0.150, 0.0, "s", "guess: shutter, USB, detection; published up to 0.2 s over a network"),
+    "report_gap": Row(0.0, 0.3, 0.0, "s", "guess: detections lost in a row", when="step"),
+    "report_gap_rate": Row(0.0, 1.0, 0.0, "1/s", "guess"),
+    "report_hidden": Row(0.025, 0.040, 0.0, "m", "half a hand's width, 31 mm of the xArm's palm, seen a little aslant"),
     # Camera
     "camera_position": Row(-0.004, 0.004, 0.0, "m", "guess: a bracket mounted by hand; each axis", backends=KITLESS),
     "camera_rotation": Row(
@@ -69,6 +79,7 @@ COMMON_ROWS: dict[str, Row] = {
     "camera_focal_length": Row(
         0.96, 1.04, 1.0, "of nominal", "guess: spread of small lenses and their focus", backends=KITLESS
     ),
+    "camera_distortion": Row(-0.1, 0.1, 0.0, "", "guess: k1 of small lenses after none was fitted", backends=KITLESS),
     "image_exposure": Row(
         0.6, 1.6, 1.0, "of nominal", "guess: stands for the light too", distribution="log_uniform", backends=KITLESS
     ),
@@ -82,6 +93,11 @@ COMMON_ROWS: dict[str, Row] = {
     "image_noise": Row(
         0.0, 0.04, 0.0, "of full scale", "guess: small sensor, indoors; a standard deviation", backends=KITLESS
     ),
+    "image_side_light": Row(1.0, 1.4, 1.0, "of nominal", "guess: a lamp or a window on one side", backends=KITLESS),
+    "image_occluder": Row(0.0, 0.10, 0.0, "of the picture", "guess: a cable, the bracket, tape", backends=KITLESS),
+    "image_shutter": Row(0.0, 0.020, 0.0, "s", "guess: 1/50 s indoors; the hand's own speed", backends=KITLESS),
+    "image_latency": Row(0, 2, 0, "control steps", "guess: shutter, USB and decoding", backends=KITLESS),
+    "image_drop": Row(0.05, 0.05, 0.0, "of pictures", "guess: a busy USB bus", when="step", backends=KITLESS),
     "colour_ball": Row(-0.15, 0.15, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
     "colour_dish": Row(-0.10, 0.10, 0.0, "linear RGB", "guess; each channel", backends=KITLESS),
     "colour_table": Row(-0.35, 0.30, 0.0, "linear RGB", "guess: dark wood to white; each channel", backends=KITLESS),

@@ -164,6 +164,12 @@ class FakeTerm:
         return joint_pos
 
 
+class FakeCommand:
+    """The command term: what tells of ball and dish, None for the truth."""
+
+    __slots__ = ("reports",)
+
+
 class FakeManager:
     """Terms by name, and the last two actions."""
 
@@ -206,6 +212,8 @@ class FakeEnv:
         self.action_manager = FakeManager({"joints": joints})
         self.action_manager.action = torch.zeros(count, len(arm.action_names))
         self.action_manager.prev_action = torch.zeros(count, len(arm.action_names))
+        self.command_manager = FakeManager({"transfer": FakeCommand()})
+        self.command_manager.get_term("transfer").reports = None
         never = torch.zeros(count, dtype=torch.bool)
         self.termination_manager = FakeManager({"ball_lost": never, "success": never.clone()})
 

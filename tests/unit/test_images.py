@@ -1,11 +1,12 @@
 """Errors of a camera: none where none are drawn, one direction each, and every environment its own."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("isaaclab")
 
-from alice.mdp.images import ImageErrorRanges, ImageErrors  # noqa: E402
+from alice.mdp.image_errors import ImageErrorRanges, ImageErrors, image_flow  # noqa: E402
 
 NONE = {
     "zoom": (1.0, 1.0),
@@ -14,12 +15,20 @@ NONE = {
     "gamma": (1.0, 1.0),
     "blur": (0.0, 0.0),
     "noise": (0.0, 0.0),
+    "distortion": (0.0, 0.0),
+    "side_light": (1.0, 1.0),
+    "occluder": (0.0, 0.0),
+    "shutter": (0.0, 0.0),
+    "latency": (0, 0),
+    "drop": (0.0, 0.0),
 }
+FOCAL = 0.55
+"""Focal length over the width: a view of 85 degrees."""
 
 
 def _errors(count: int = 4, **spans) -> ImageErrors:
     torch.manual_seed(3)
-    return ImageErrors(count, ImageErrorRanges(**{**NONE, **spans}))
+    return ImageErrors(count, ImageErrorRanges(**{**NONE, **spans}), FOCAL)
 
 
 def _pictures(count: int = 4) -> torch.Tensor:
@@ -104,3 +113,154 @@ def test_what_is_drawn_stays_in_its_range():
         assert low <= found.min() < low + 0.1 * (high - low) and high - 0.1 * (high - low) < found.max() <= high, name
     # Evenly in the logarithm: as often darker than nominal by a factor as brighter by it.
     assert errors.exposure.log().mean() == pytest.approx(0.5 * torch.tensor(0.6 * 1.6).log().item(), abs=0.02)
+
+
+##
+# Lens
+##
+
+
+def _dots(places) -> torch.Tensor:
+    """Return a large black picture with a white dot of 3x3 pixels about each place (right, down) [pixels]."""
+    picture = torch.zeros(1, 480, 640, 3, dtype=torch.uint8)
+    for right, down in places:
+        picture[:, down - 1 : down + 2, right - 1 : right + 2] = 255
+    return picture
+
+
+def _middle(picture: torch.Tensor) -> tuple[float, float]:
+    """Return the middle of what is bright in one picture, right and down [pixels]."""
+    bright = picture[0, ..., 0].float()
+    rows, columns = (torch.arange(size) + 0.5 for size in bright.shape)
+    return float((bright * columns).sum() / bright.sum()), float((bright.T * rows).sum() / bright.sum())
+
+
+@pytest.mark.parametrize("k1", [-0.1, 0.1])
+@pytest.mark.parametrize("place", [(90, 80), (500, 120), (320, 60), (40, 240)])
+def test_a_lens_moves_a_dot_where_opencv_says(k1, place):
+    """Its x becomes x (1 + k1 r^2) on the plane one focal length before the eye."""
+    focal = FOCAL * 640
+    x, y = (place[0] + 0.5 - 320) / focal, (place[1] + 0.5 - 240) / focal
+    stretch = 1.0 + k1 * (x**2 + y**2)
+    expected = 320 + focal * x * stretch, 240 + focal * y * stretch
+    assert abs(expected[0] - place[0]) + abs(expected[1] - place[1]) > 4
+    found = _middle(_errors(1, distortion=(k1, k1)).apply(_dots([place])))
+    assert found == pytest.approx(expected, abs=0.4)
+
+
+def test_a_barrel_beyond_what_a_lens_can_draw_stays_finite():
+    errors = _errors(4, distortion=(-0.2, -0.2))
+    assert errors.apply(_pictures()).float().std() > 10
+    assert torch.isfinite(errors._grid).all()
+
+
+##
+# Motion
+##
+
+
+def test_a_moving_hand_smears_along_its_way_and_by_its_length():
+    pictures = _grey(0)
+    pictures[:, 20, 30] = 250
+    flow = torch.tensor([[0.0, 0.0], [150.0, 0.0], [0.0, 150.0], [-150.0, 0.0]])
+    made = _errors(shutter=(0.02, 0.02)).apply(pictures, flow)[..., 0].float()
+    assert torch.equal(made[0], pictures[0, ..., 0].float())
+    assert (made[1] > 0).nonzero()[:, 0].unique().tolist() == [20]
+    columns = (made[1] > 0).nonzero()[:, 1]
+    assert columns.max() - columns.min() in (2, 3, 4), "3 pixels, spread over neighbours"
+    torch.testing.assert_close(made[1], made[3], rtol=0, atol=1)
+    torch.testing.assert_close(made[2][18:23, 30], made[1][20, 28:33], rtol=0, atol=1)
+    assert made.flatten(1).sum(dim=1) == pytest.approx(250, abs=4)
+
+
+def test_the_way_of_the_picture_follows_from_the_camera_and_the_table():
+    """A camera 10 cm over the table that looks straight down, its picture's right along x of the world."""
+    down = torch.tensor([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]]).repeat(4, 1, 1)
+    eye = torch.tensor([0.2, 0.0, 0.1]).repeat(4, 1)
+    before, turned = eye.clone(), down.clone()
+    before[0, 0] -= 0.01  # it has moved along x: the table has run to the left
+    before[1, 1] -= 0.01  # along y, which is up in the picture: the table has run down
+    before[3, 2] -= 0.01  # up
+    # Turning about the world's y moves the view from straight down towards -x: the table has run to the right.
+    c, s = math.cos(0.02), math.sin(0.02)
+    turned[2] = torch.tensor([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]) @ down[2]
+    way = image_flow(eye, down, before, turned, torch.full((4,), 0.1), 35.0)
+    expected = torch.tensor([[-3.5, 0.0], [0.0, 3.5], [0.7, 0.0], [0.0, 0.0]])
+    torch.testing.assert_close(way, expected, rtol=1e-3, atol=1e-5)
+
+
+##
+# Light and what is in the way
+##
+
+
+def test_light_comes_from_a_side_and_its_mean_stays():
+    errors = _errors(32, side_light=(1.4, 1.4))
+    made = errors.apply(_grey(100, 32)).float()[..., 0]
+    assert made.mean(dim=(1, 2)) == pytest.approx(100, abs=1)
+    assert made.amax(dim=(1, 2)).min() > 135 and made.amin(dim=(1, 2)).max() < 65
+    brightest = made.flatten(1).argmax(dim=1)
+    assert len({(int(at) // 64 > 23, int(at) % 64 > 31) for at in brightest}) == 4, "from every side"
+    # Even across the picture: no step.
+    assert made.diff(dim=1).abs().max() < 4 and made.diff(dim=2).abs().max() < 4
+
+
+def test_an_occluder_is_at_an_edge_and_has_its_area():
+    errors = _errors(400, occluder=(0.0, 0.10))
+    made = errors.apply(_grey(128, 400)).float()
+    painted = ((made - 128).abs().amax(dim=-1) > 2).float()
+    area = painted.mean(dim=(1, 2))
+    covered = errors._hidden_part(torch.arange(400), 48, 64)
+    torch.testing.assert_close(covered.mean(dim=(1, 2)), errors.occluder, rtol=1e-4, atol=1e-5)
+    assert covered.mean(dim=(1, 2)).max() <= 0.10 + 1e-6 and area.max() > 0.08
+    large = errors.occluder > 0.01
+    edges = torch.stack((covered[:, :, 0], covered[:, :, -1]), dim=1).amax(dim=(1, 2)) > 0
+    edges |= torch.stack((covered[:, 0], covered[:, -1]), dim=1).amax(dim=(1, 2)) > 0
+    assert edges[large].all(), "nothing hovers in the middle"
+    assert (covered[large][:, 18:30, 26:38].amax(dim=(1, 2)) == 0).float().mean() > 0.9
+    assert len((made[large][:, ::47].flatten(1).max(dim=1).values).unique()) > 20, "of any colour"
+
+
+##
+# Cable
+##
+
+
+def _film(errors: ImageErrors, count: int, steps: int) -> torch.Tensor:
+    """Return the brightness of what arrives while step k shows the grey k, (steps, N)."""
+    return torch.stack([errors.apply(_grey(step, count))[:, 0, 0, 0] for step in range(1, steps + 1)])
+
+
+def test_pictures_are_late_by_whole_steps_and_the_first_stands_until_then():
+    errors = _errors(300, latency=(0, 2))
+    film = _film(errors, 300, 6)
+    assert errors.latency.bincount().tolist() == pytest.approx([100, 100, 100], abs=40)
+    for late in range(3):
+        expected = torch.tensor([max(1, step - late) for step in range(1, 7)])
+        assert (film[:, errors.latency == late].long() == expected.unsqueeze(-1)).all(), late
+
+
+def test_a_picture_that_is_lost_leaves_the_one_before_and_the_first_is_never_lost():
+    errors = _errors(500, drop=(0.05, 0.05), noise=(0.05, 0.05))
+    before = errors.apply(_grey(100, 500))
+    repeated = []
+    for _ in range(20):
+        after = errors.apply(_grey(100, 500))
+        repeated.append((after == before).flatten(1).all(dim=1).float().mean())
+        before = after
+    assert torch.stack(repeated).mean() == pytest.approx(0.05, abs=0.01)
+    film = _film(_errors(200, drop=(0.5, 0.5), latency=(1, 1)), 200, 2)
+    assert (film[0] == 1).all()
+
+
+def test_an_episode_that_begins_sees_nothing_of_the_one_before():
+    errors = _errors(3, latency=(2, 2), drop=(0.9, 0.9))
+    _film(errors, 3, 3)
+    errors.reset(torch.tensor([1]))
+    made = errors.apply(_grey(200, 3))[:, 0, 0, 0].tolist()
+    assert made[1] == 200 and made[0] < 4 and made[2] < 4
+
+
+def test_a_picture_cannot_come_before_it_is_taken():
+    with pytest.raises(ValueError, match="cannot be below 0"):
+        _errors(latency=(-1, 2))

@@ -26,6 +26,14 @@ RANDOMIZED = {
     "servo_offset": (-0.02, 0.02),
     "servo_gain": (0.985, 1.015),
     "servo_read_noise": (0.0, 0.005),
+    # And in a fifth the truth is told.
+    "report_bias": (-0.004, 0.004),
+    "report_noise": (0.0, 0.002),
+    "report_interval": (0.0, 0.1),
+    "report_age": (0.0, 0.15),
+    "report_gap": (0.0, 0.3),
+    "report_gap_rate": (0.0, 1.0),
+    "report_hidden": (0.0, 0.04),
     "torque_cap": (0.75, 1.05),
     "drive_stiffness": (0.7, 1.4),
     "drive_damping": (0.7, 1.4),
@@ -63,7 +71,16 @@ def test_a_camera_policy_has_met_other_mounts_and_pictures():
     assert set(found) == {name for name in QUANTITIES if name.startswith(("camera", "image"))}
     assert found["camera_position"] == (-0.004, 0.004) and found["image_exposure"] == (0.6, 1.6)
     assert found["camera_focal_length"] == (0.96, 1.04) and found["image_noise"] == (0.0, 0.04)
+    assert found["camera_distortion"] == (-0.1, 0.1) and found["image_latency"] == (0.0, 2.0)
     assert ranges.trained_for(env_cfg, XARM1S, ["privileged"]) == {}, "its critic sees no picture"
+
+
+def test_a_camera_policy_is_told_of_the_dish_as_reports_have_it():
+    env_cfg, _ = configurations(CAMERA, ("presets=reports", "env.commands.transfer.ideal_report_share=0.0"))
+    found = ranges.trained_for(env_cfg, XARM1S, ["image", "proprioception", "goal"])
+    assert set(found) == {name for name in QUANTITIES if name.startswith("report_")}
+    assert found["report_age"] == (0.02, 0.15) and found["report_interval"][0] == pytest.approx(1 / 30)
+    assert ranges.trained_for(env_cfg, XARM1S, ["image", "proprioception"]) == {}, "it is told of nothing"
 
 
 @pytest.mark.parametrize(

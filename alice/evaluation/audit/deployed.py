@@ -14,15 +14,16 @@ from alice.contract import ImageInput
 from alice.deploy.observation import Controller
 from alice.deploy.policy import OnnxPolicy, PolicyError
 from alice.deploy.readings import ReadingError
+from alice.deploy.tracking import BallTracker
 from alice.export import configured
 from alice.runs import launch
-from alice.transfer.state import transfer_state
+from alice.transfer.state import TransferState, transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
 AGREEMENT = 1e-5
-"""Largest difference between the joint targets of the robot's code and the simulator's [rad, m]."""
+"""Largest difference between joint targets, and told places, of the robot's code and the simulator's [rad, m]."""
 
 
 class DeployedPolicy:
@@ -30,7 +31,7 @@ class DeployedPolicy:
 
     The observations that the environment worked out are not looked at, but for the newest picture. What the robot would
     know is: reported joint positions, where the dish is, what was commanded before, and either a picture or where the
-    ball is and how large.
+    ball is and how large. Where ball and dish are reported, the robot's code makes of it what the policy is told.
 
     Args:
         env: Environment of the policy's task.
@@ -54,6 +55,7 @@ class DeployedPolicy:
         pictures = [item for item in self._policy.contract.inputs if isinstance(item, ImageInput)]
         self._item = pictures[0] if pictures else None
         self._controller = Controller(self._policy.contract, env.num_envs)
+        self._tracker, self._steps = BallTracker(self._policy.contract, env.num_envs), 0
 
     def __call__(self, obs: Any) -> torch.Tensor:
         """Return actions, (N, 6).
@@ -73,11 +75,12 @@ class DeployedPolicy:
         if not off <= AGREEMENT:
             raise RuntimeError(f"robot code and simulator disagree about the joint targets by {off:.2g} rad or m")
         sees = self._item is not None
+        ball_pos, dish_pos = self._places(state, fresh)
         try:
             inputs = self._controller.inputs(
                 _array(state.now.measured.joint_pos),
-                None if sees else _array(state.now.ball_pos),
-                _array(state.dish_pos),
+                None if sees else ball_pos,
+                dish_pos,
                 None if sees else _array(state.ball_radius),
                 self._pictures(obs) if sees else None,
             )
@@ -90,6 +93,40 @@ class DeployedPolicy:
         if self._controller.refused.any():
             raise UsageError("the network of --checkpoint gives actions that are not finite; export a sound policy")
         return torch.from_numpy(actions).to(self._env.device)
+
+    def _places(self, state: TransferState, fresh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the robot's code believes ball and dish to be, (N, 3) [m] each.
+
+        Args:
+            state: What the simulator knows.
+            fresh: Whether an episode begins, (N,) bool.
+
+        Raises:
+            RuntimeError: If it is told otherwise than a policy in training.
+        """
+        told, reports = state.now.told, self._env.command_manager.get_term("transfer").reports
+        expected = _array(told.ball_pos), _array(told.dish_pos)
+        if reports is None:
+            return expected
+        self._steps += 1
+        now, taken = (
+            self._steps * self._env.step_dt,
+            self._steps * self._env.step_dt - _array(reports.lag).astype(float),
+        )
+        self._tracker.begin(fresh)
+        for name, come, places in (
+            ("ball_pos", reports.has_ball, reports.ball_report),
+            ("dish_pos", reports.has_dish, reports.dish_report),
+        ):
+            rows = _array(come)
+            self._tracker.report(taken[rows], **{name: _array(places)[rows]}, which=rows)
+        joints, targets = _array(state.now.measured.joint_pos), self._controller.targets
+        found = self._tracker.places(now, joints, targets, _array(state.ball_radius))
+        off = np.max([np.abs(one - other).max(axis=-1) for one, other in zip(found, expected, strict=True)], axis=0)
+        # Two sums of the same numbers may fall on either side of a threshold of the pinch flag.
+        if np.count_nonzero(~(off <= AGREEMENT)) > max(1, len(off) // 1000):
+            raise RuntimeError(f"robot code and simulator disagree about the told places by {off.max():.2g} m")
+        return found
 
     def _compare(self, frames: np.ndarray, seen: torch.Tensor) -> None:
         """Raise :class:`RuntimeError` if frames are not what the environment stacked, unless an encoder took these."""

@@ -27,7 +27,7 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
     """
     if args.probe:
         probes.refuse(job)
-    seed = _settle(job, args)
+    seed = settle(job, args)
     known = {**launch.describe(job), "seed": seeds.in_json(seed), "seed_kind": _kind(args.seed), "probe": args.probe}
     line = _open(known) if args.seed == seeds.RELEASE else None
     began = time.monotonic()
@@ -108,7 +108,7 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     from alice.evaluation.audit import sweep
 
     runs = sweep.runs_of(args.checkpoints, audit.DEFAULT_SEED if args.seed is None else args.seed)
-    seed = _settle(job, args, args.selection_episodes)
+    seed = settle(job, args, args.selection_episodes)
     progress = sys.stderr.isatty()
     chosen, successes = {}, {}
     with policy.open_environment(job) as env:
@@ -137,7 +137,7 @@ def sweep_runs(job: Job, args: argparse.Namespace) -> int:
     return 0
 
 
-def _settle(job: Job, args: argparse.Namespace, episodes: int | None = None) -> int:
+def settle(job: Job, args: argparse.Namespace, episodes: int | None = None) -> int:
     """Set the simulator's seed and the number of environments and return the seed of the audit.
 
     Args:

@@ -154,6 +154,35 @@ def radii(figures: dict[str, Any]) -> Figure:
     return figure
 
 
+def rows(settings: Sequence[dict[str, Any]]) -> Figure:
+    """Draw success over the share of its width that each row of the randomization is opened to, with 95 % intervals.
+
+    Args:
+        settings: Fields of :class:`alice.evaluation.audit.rows.Setting`.
+    """
+    names = list(dict.fromkeys(item["row"] for item in settings))
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    size = (2.6 * columns, 2.0 * lines)
+    figure, panels = pyplot.subplots(
+        lines, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, name in zip(panels.flat, names, strict=False):
+        points = [item for item in settings if item["row"] == name]
+        at = [item["factor"] for item in points]
+        axis.plot(at, [item["success"] for item in points], "o-", markersize=3, color=PLAIN)
+        bounds = [[item[bound] for item in points] for bound in ("success_low", "success_high")]
+        axis.fill_between(at, *bounds, color=PLAIN, alpha=0.2)
+        axis.set_title(name, fontsize=9)
+        axis.set(ylim=(0, 1.02))
+        axis.grid(alpha=0.3)
+    for axis in panels.flat[len(names) :]:
+        axis.axis("off")
+    figure.supxlabel("share of the row's width", fontsize=9)
+    figure.supylabel("success", fontsize=9)
+    return figure
+
+
 def sweep(curves: dict[str, Sequence[dict[str, Any]]]) -> Figure:
     """Draw success over iterations of one or more runs, with 95 % intervals.
 

@@ -1,0 +1,114 @@
+"""From time-stamped reports of ball and dish to the places that a policy is told. NumPy only.
+
+The rule is that of the reports in training (:mod:`alice.mdp.reports`): the last report stands; while the pinch flag by
+the reported joints is on, the ball is where the gripper holds it; afterwards the last told place stands until the next
+report.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alice import arms
+from alice.arms import kinematics
+from alice.contract import Contract
+from alice.deploy import readings
+from alice.transfer import outcome
+
+
+class BallTracker:
+    """Keeps what has been reported of ball and dish of N arms.
+
+    Call :meth:`begin` where an episode begins, :meth:`report` whenever a report arrives, and in every control step
+    :meth:`places`, whose result goes to :meth:`alice.deploy.observation.Controller.inputs`.
+
+    Args:
+        contract: The policy's contract.
+        count: Number of arms N.
+    """
+
+    def __init__(self, contract: Contract, count: int = 1):
+        self._arm, self._count = arms.named(contract.arm.name), count
+        self._ball, self._dish = np.full((2, count, 3), np.nan, np.float32)
+        self._ball_at, self._dish_at, self._held_at = np.full((3, count), -np.inf)
+        self.is_held = np.zeros(count, bool)
+        """Whether the ball is told to be where the gripper is, (N,) bool."""
+
+    def begin(self, which: Any = slice(None)) -> None:
+        """Forget what was reported: an episode begins, and needs a report of its own.
+
+        Args:
+            which: Arms, indices or mask of length N.
+        """
+        self._ball[which] = self._dish[which] = np.nan
+        self._ball_at[which] = self._dish_at[which] = self._held_at[which] = -np.inf
+        self.is_held[which] = False
+
+    def report(self, taken_at: Any, ball_pos: Any = None, dish_pos: Any = None, which: Any = slice(None)) -> None:
+        """Take in a report. One that describes an earlier moment than the last says nothing new and is passed over.
+
+        So does a report of the ball from before the last control step in which it was told to be held.
+
+        Args:
+            taken_at: The moment that it describes (of the camera's exposure, not of the arrival), by the clock of
+                :meth:`places`, a number or (K,) [s].
+            ball_pos: Centre of the ball, base frame, (K, 3) [m]; None where it was not seen.
+            dish_pos: Centre of the dish on the table, likewise.
+            which: The K arms that it is about, indices or mask of length N.
+
+        Raises:
+            ReadingError: If a place cannot be meant. Nothing has changed then.
+            ValueError: If something has another shape, or the time is no number.
+        """
+        rows = np.arange(self._count)[which]
+        taken_at = np.broadcast_to(np.asarray(taken_at, float), rows.shape)
+        if not np.isfinite(taken_at).all():
+            raise ValueError(f"taken_at={taken_at.tolist()} is no time; give seconds")
+        ball, dish = (
+            readings.places(place, name, len(rows)) for place, name in ((ball_pos, "ball"), (dish_pos, "dish"))
+        )
+        if ball is not None:
+            is_news = (taken_at > self._ball_at[rows]) & (taken_at > self._held_at[rows])
+            self._ball[rows[is_news]], self._ball_at[rows[is_news]] = ball[is_news], taken_at[is_news]
+        if dish is not None:
+            is_news = taken_at > self._dish_at[rows]
+            self._dish[rows[is_news]], self._dish_at[rows[is_news]] = dish[is_news], taken_at[is_news]
+
+    def places(
+        self, now: float, joint_pos: Any, targets: Any, ball_radius: Any
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return where ball and dish are told to be in this control step, (N, 3) [m] each; None for a dish never seen.
+
+        Args:
+            now: Time by the clock of :meth:`report` [s].
+            joint_pos: Joint positions as the servos report them, (N, J) [rad, m].
+            targets: Joint targets (:attr:`alice.deploy.observation.Controller.targets`), (N, J) [rad, m].
+            ball_radius: (N,) [m].
+
+        Raises:
+            ReadingError: If a ball was never reported, or a number cannot be meant. Nothing has changed then.
+            ValueError: If something has another shape.
+        """
+        joint_pos = readings.joints(self._arm, joint_pos, "joint_pos", self._count)
+        targets = readings.joints(self._arm, targets, "targets", self._count)
+        radius = readings.radii(ball_radius, "ball_radius", self._count)
+        if np.isnan(self._ball).any():
+            row = int(np.argwhere(np.isnan(self._ball))[0, 0])
+            raise readings.ReadingError(
+                f"ball: {readings.of_arm(row, self._count)}nothing was reported in this episode; wait for a report"
+                " before the first step"
+            )
+        grip = kinematics.grip_point(self._arm, joint_pos, radius)
+        gap, gap_target = (self._arm.gripper.gap(at[:, self._arm.gripper_columns]) for at in (joint_pos, targets))
+        # A ball that was held in the last control step has moved with the hand.
+        distance = np.linalg.norm(np.where(self.is_held[:, None], grip, self._ball) - grip, axis=-1)
+        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius)
+        self._ball[self.is_held] = grip[self.is_held]
+        self._held_at[self.is_held] = now
+        return self._ball.copy(), None if np.isnan(self._dish).any() else self._dish.copy()
+
+    def age(self, now: float) -> np.ndarray:
+        """Return how old the last report of the ball is, (N,) [s]; infinite where there was none."""
+        return now - self._ball_at

@@ -1,0 +1,252 @@
+"""Ball and dish as they are told, and pictures as a real camera gives them, in a running simulation."""
+
+import json
+
+import pytest
+
+pytest.importorskip("isaaclab")
+torch = pytest.importorskip("torch")
+
+from isaaclab.utils.math import matrix_from_quat  # noqa: E402
+
+from alice.evaluation.audit import draws  # noqa: E402
+from alice.learning import env_state  # noqa: E402
+from alice.tasks.ball_transfer.randomization_table import COMMON_ROWS as ROWS  # noqa: E402
+from alice.transfer.state import transfer_state  # noqa: E402
+
+CAMERA = "Alice-Ball-Transfer-Camera"
+COUNT = 21
+"""One environment of each kind of ball."""
+
+
+def _idle(env) -> torch.Tensor:
+    """Return the action that holds the arm still with the gripper open."""
+    action = torch.zeros(env.num_envs, 6)
+    action[:, 5] = 1.0
+    return action
+
+
+def _rows(env, group: str) -> dict[str, torch.Tensor]:
+    """Return the terms of a group by name, (N, …) each."""
+    manager = env.observation_manager
+    values, found = env.obs_buf[group], {}
+    for name, shape in zip(manager.active_terms[group], manager.group_obs_term_dim[group], strict=True):
+        found[name], values = values[:, : shape[0]], values[:, shape[0] :]
+    return found
+
+
+@pytest.mark.parametrize("words", [("presets=domain_rand",), ("presets=reports",)], ids=["domain_rand", "reports"])
+def test_the_actor_is_told_and_the_critic_knows(words, simulate):
+    env = simulate(*words, num_envs=COUNT, play=True, endless=True)
+    reports, state = env.command_manager.get_term("transfer").reports, transfer_state(env)
+    told = []
+    for _ in range(20):
+        env.step(_idle(env))
+        told.append(_rows(env, "policy"))
+    true, seen = state.now.ball_pos, _rows(env, "privileged")
+    torch.testing.assert_close(seen["ball_pos"], true)
+    torch.testing.assert_close(seen["ball_to_dish"], state.dish_pos - true)
+    # Sixteen reports: the mean of their noise is small beside the bias. A ball under the hand at home has one alone.
+    story = torch.stack([row["ball_pos"] for row in told[4:]])
+    off, is_seen = story.mean(dim=0) - true, (story.std(dim=0) > 0.0005).all(dim=-1)
+    assert is_seen.float().mean() > 0.6 and (off - reports.ball_bias)[is_seen].abs().max() < 0.003
+    assert (off - reports.ball_bias).abs().mean() < 0.001
+    assert off.abs().mean() > 0.001 and reports.ball_bias.abs().max() <= ROWS["report_bias"].high
+    goal = told[-1]["ball_to_dish"] + told[-1]["ball_pos"]
+    assert (goal - state.dish_pos - reports.dish_bias).abs().mean() < 0.003
+    for name in ("age", "interval", "hidden", "gap_rate"):
+        found, row = getattr(reports, name), ROWS[f"report_{name}"]
+        assert found.min() >= row.low - 1e-6 and found.max() <= row.high + 1e-6 and len(found.unique()) > 15, name
+
+
+def test_without_asking_the_truth_is_told(simulate):
+    env = simulate(num_envs=8, play=True)
+    assert env.command_manager.get_term("transfer").reports is None
+    env.step(_idle(env))
+    torch.testing.assert_close(_rows(env, "policy")["ball_pos"], transfer_state(env).now.ball_pos)
+
+
+def test_the_curriculum_opens_the_reports_step_by_step(simulate):
+    words = ("presets=domain_rand", "env.commands.transfer.ideal_report_share=0.0")
+    closed = simulate(*words, "env.curriculum.stage.params.phase=reach", num_envs=COUNT)
+    assert closed.command_manager.get_term("transfer").report_share == 0.0
+    torch.testing.assert_close(_rows(closed, "policy")["ball_pos"], transfer_state(closed).now.ball_pos)
+    half = simulate(*words, "env.curriculum.stage.params.phase=transport", num_envs=COUNT)
+    bias = half.command_manager.get_term("transfer").reports.ball_bias.abs()
+    assert 0.8 * 0.002 < bias.max() <= 0.002
+
+
+def _drawn(env) -> dict[str, torch.Tensor]:
+    reports = env.command_manager.get_term("transfer").reports
+    names = ("ball_bias", "dish_bias", "noise", "age", "interval", "hidden", "gap_rate", "_phase", "_first_noise")
+    return {name: getattr(reports, name).clone() for name in names}
+
+
+def test_what_is_told_of_episode_k_follows_from_seed_and_k(simulate):
+    env = simulate("presets=domain_rand", num_envs=2 * COUNT, play=True)
+    order = draws.seats(draws.kinds_of(env))
+    with torch.inference_mode():
+        draws.deal(env, 11, 0, order)
+        first, told = _drawn(env), transfer_state(env).now.told.ball_pos.clone()
+        for _ in range(5):
+            env.step(_idle(env))
+        draws.deal(env, 11, 2 * COUNT, order)
+        other = _drawn(env)
+        draws.deal(env, 11, 0, order)
+    for name, value in first.items():
+        assert torch.equal(_drawn(env)[name], value), name
+        assert name == "noise" or not torch.equal(other[name], value), name
+    torch.testing.assert_close(transfer_state(env).now.told.ball_pos, told, rtol=0, atol=2e-6)
+
+
+def test_a_resumed_training_goes_on_as_if_it_had_not_stopped(simulate):
+    """All that outlives a control step is drawn anew at the reset of a resume."""
+    env = simulate("presets=domain_rand", "env.curriculum=none", num_envs=COUNT)
+    runs, state = [], None
+    for steps in (3, 17):
+        for _ in range(steps):
+            env.step(_idle(env))
+        state = state or env_state.collect(env)
+        env_state.restore(env, state)
+        env.reset()
+        seen = []
+        for _ in range(4):
+            env.step(_idle(env))
+            seen.append(_rows(env, "policy")["ball_pos"] - transfer_state(env).now.ball_pos)
+        runs.append(torch.stack(seen))
+    torch.testing.assert_close(*runs, rtol=0, atol=1e-4)
+
+
+##
+# The camera task
+##
+
+
+def test_a_camera_policy_is_told_of_the_dish_and_its_teacher_knows(simulate):
+    env = simulate("presets=domain_rand", task=CAMERA, num_envs=COUNT, play=True, endless=True)
+    for _ in range(4):
+        env.step(_idle(env))
+    state, reports = transfer_state(env), env.command_manager.get_term("transfer").reports
+    teacher, critic = _rows(env, "policy"), _rows(env, "privileged")
+    for seen in (teacher, critic):
+        torch.testing.assert_close(seen["ball_pos"], state.now.ball_pos)
+        torch.testing.assert_close(seen["ball_to_dish"], state.dish_pos - state.now.ball_pos)
+    torch.testing.assert_close(teacher["tool_to_ball"], state.now.ball_pos - state.now.measured.tool_pos)
+    off = (_rows(env, "goal")["dish_place"] - state.dish_pos[:, :2] - reports.dish_bias[:, :2]).abs()
+    assert off.max() < 0.012 and 0.0003 < off.mean() < 0.004
+    assert (state.now.told.dish_pos - state.dish_pos).abs().max() > 0.002
+
+
+PICTURE_ROWS = {
+    "distortion": "camera_distortion",
+    "side_light": "image_side_light",
+    "occluder": "image_occluder",
+    "shutter": "image_shutter",
+    "latency": "image_latency",
+    "drop": "image_drop",
+}
+
+
+@pytest.mark.parametrize("physics", ["ovphysx", "newton_mjwarp"])
+def test_picture_rows_differ_between_environments_and_stay_in_their_ranges(physics, simulate):
+    env = simulate(f"physics={physics}", "presets=camera_rand", task=CAMERA, num_envs=12, play=True, endless=True)
+    errors = env.observation_manager._group_obs_term_cfgs["image"][0].func._errors
+    for field, row in PICTURE_ROWS.items():
+        found = getattr(errors, field).float()
+        assert found.min() >= ROWS[row].low - 1e-6 and found.max() <= ROWS[row].high + 1e-6, field
+        assert row == "image_drop" or len(found.unique()) > (2 if row == "image_latency" else 10), field
+
+
+def _still(field: str, span: str) -> tuple[str, ...]:
+    """Return overrides that leave one error of the picture alone."""
+    where = "env.observations.image.wrist_image.params.errors"
+    off = {
+        **dict.fromkeys(("zoom", "exposure", "white_balance", "gamma", "side_light"), "[1.0,1.0]"),
+        **dict.fromkeys(("distortion", "blur", "noise", "occluder", "shutter", "drop"), "[0.0,0.0]"),
+        "latency": "[0,0]",
+    }
+    return ("presets=camera_rand", *(f"{where}.{name}={value}" for name, value in {**off, field: span}.items()))
+
+
+def _looked_at(camera) -> torch.Tensor:
+    """Return where the middle of the picture meets the table, in the world, (N, 3) [m]."""
+    eye, forward = camera.data.pos_w.torch, matrix_from_quat(camera.data.quat_w_ros.torch)[:, :, 2]
+    return eye - forward * (eye[:, 2:] / forward[:, 2:])
+
+
+def _seen_at(camera, points: torch.Tensor) -> torch.Tensor:
+    """Return where points of the world, (N, 3) [m], are seen, right and down of the middle, (N, 2) [pixels]."""
+    offset = points - camera.data.pos_w.torch
+    x, y, z = torch.einsum("nij,ni->nj", matrix_from_quat(camera.data.quat_w_ros.torch), offset).unbind(-1)
+    return camera.data.intrinsic_matrices.torch[:, 0, :1] * torch.stack((x / z, y / z), dim=-1)
+
+
+def test_the_flow_is_that_of_the_hand_and_smears_what_moves(simulate):
+    """Arm and wrist turn at random; a point of the table in the middle of the picture goes where the flow says."""
+    env = simulate(*_still("shutter", "[0.1,0.1]"), task=CAMERA, num_envs=6, play=True, endless=True)
+    term = env.observation_manager._group_obs_term_cfgs["image"][0].func
+    camera = env.scene.sensors["wrist_camera"]
+    torch.manual_seed(2)
+    action = _idle(env)
+    action[:, :5] = 2.0 * torch.rand(6, 5) - 1.0
+    for _ in range(4):
+        env.step(action)
+    point = _looked_at(camera)
+    env.step(action)
+    flow, way = term.flow, _seen_at(camera, point)
+    assert (way.norm(dim=-1) > 1.0).sum() >= 4, way
+    assert (way - flow * env.step_dt).norm(dim=-1).max() < 0.5 + 0.2 * way.norm(dim=-1).max(), (way, flow * env.step_dt)
+    assert torch.nn.functional.cosine_similarity(way.flatten(), flow.flatten(), dim=0) > 0.95
+    pictures = {"seen": env.obs_buf["image"][:, -3:].permute(0, 2, 3, 1).float()}
+    pictures["sharp"] = camera.data.output["rgb"].torch[..., :3].float()
+    edges = {
+        name: picture.diff(dim=2).abs().mean() + picture.diff(dim=1).abs().mean() for name, picture in pictures.items()
+    }
+    assert edges["seen"] < 0.85 * edges["sharp"]
+    for _ in range(12):
+        env.step(_idle(env))
+    still = env.obs_buf["image"][:, -3:].permute(0, 2, 3, 1).float()
+    assert (still - camera.data.output["rgb"].torch[..., :3].float()).abs().mean() < 1.0
+
+
+def test_late_pictures_are_those_of_earlier_steps(simulate):
+    env = simulate(*_still("latency", "[2,2]"), task=CAMERA, num_envs=3, play=True, endless=True)
+    camera, action, taken = env.scene.sensors["wrist_camera"], _idle(env), []
+    action[:, 0] = 0.7
+    for _ in range(5):
+        taken.append(camera.data.output["rgb"].torch[..., :3].clone())
+        env.step(action)
+    seen = env.obs_buf["image"][:, -3:].permute(0, 2, 3, 1)
+    # Lens and noise are perfect here, but for the resampling's rounding.
+    assert (seen.float() - taken[3].float()).abs().max() <= 1.0
+    assert (seen.float() - taken[4].float()).abs().mean() > 1.0
+
+
+##
+# One row at a time
+##
+
+
+def test_a_policy_is_swept_over_a_row(door, tmp_path):
+    words = ("--task", "Alice-Ball-Transfer", "--device", "cpu", "--checkpoint", "released", "--episodes", "16")
+    words = (*words, "--rows", "report_age", "--factors", "0", "2", "--report", tmp_path / "rows")
+    code, out, err = door("sweep_rows", *words, "env.episode_length_s=1.0")
+    assert code == 0, err
+    assert "| `report_age` | - |" in out
+    assert {path.name for path in (tmp_path / "rows").iterdir()} == {"rows.json", "rows.csv", "rows.md", "rows.png"}
+
+
+def test_the_robots_code_makes_the_same_of_the_reports(door, tmp_path):
+    """The audit of an exported policy runs the robot's tracker and stops where the two differ."""
+    task = ("--task", "Alice-Ball-Transfer", "--checkpoint")
+    inputs, short = tmp_path / "inputs.npz", ("--device", "cpu", "--episodes", "42")
+    code, _, err = door("evaluate", *task, "released", *short, "--record", inputs, "env.episode_length_s=1.5")
+    assert code == 0, err
+    code, _, err = door("export_onnx", *task, "released", "--inputs", inputs, "--output", tmp_path)
+    assert code == 0, err
+    exported, audit = tmp_path / "Alice-Ball-Transfer.onnx", tmp_path / "audit.json"
+    words = ("presets=domain_rand", "env.episode_length_s=4.0")
+    code, _, err = door("evaluate", *task, exported, *short, "--json", audit, *words)
+    assert code == 0, err
+    stages = json.loads(audit.read_text())["stages"]
+    assert stages["pinched"] > 0.3, "balls are held, so that the rule of a held ball is met"
