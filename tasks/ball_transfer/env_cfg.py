@@ -288,8 +288,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         ``presets=seven_actions``: each finger its own opening. ``presets=hobby_servo``: through real servos.
     Observations:
         Actor: ``policy``, the documented 28 numbers, ``command_state``, joint targets and last action, and
-        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged`` and ``privileged_goal``, the same
-        without the errors of servos and reports, and ``command_state``.
+        ``goal_state``, whether the ball is in or over the dish. Critic: ``privileged`` and ``privileged_goal``, the
+        same without the errors of servos and reports, and ``command_state``.
     Randomizations:
         Ball, dish and, by 0.05 rad, the home pose. In training half of the episodes start later in the job, and the
         stages of :mod:`alice.transfer.curriculum` widen the workspace.
