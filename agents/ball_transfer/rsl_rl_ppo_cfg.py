@@ -15,7 +15,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     seed = 1
     device = preferred_device()
     num_steps_per_env = 24
-    max_iterations = 300
+    max_iterations = 163
     save_interval = 50
     experiment_name = "ball_transfer"
     obs_groups = {
