@@ -19,8 +19,8 @@ from alice.deploy.policy import OnnxPolicy  # noqa: E402
 from alice.runs import chain as teaching  # noqa: E402
 from alice.runs import overrides  # noqa: E402
 from alice.tasks.ball_transfer.camera_env_cfg import CLUTTER, RESNET_FRAMES  # noqa: E402
-from alice.tasks.ball_transfer.env_cfg import WORKSPACE  # noqa: E402
-from alice.tasks.ball_transfer.randomization_cfg import ROWS  # noqa: E402
+from alice.tasks.ball_transfer.randomization_table import COMMON_ROWS as ROWS  # noqa: E402
+from alice.tasks.ball_transfer.worlds import WORLDS  # noqa: E402
 from alice.transfer.objects import BALL  # noqa: E402
 from alice.transfer.outcome import SELECTION_SEED  # noqa: E402
 
@@ -195,7 +195,7 @@ def test_camera_rows_differ_between_environments_and_stay_in_their_ranges(words,
     limit = ROWS["camera_position"].high
     assert place.abs().max() <= limit + 1e-5 and (place.amax(dim=0) - place.amin(dim=0)).min() > 0.5 * limit
     assert angle.max() <= math.sqrt(3) * ROWS["camera_rotation"].high + 1e-3 and angle.max() > 0.01
-    (x_min, x_max), (y_min, y_max) = WORKSPACE
+    (x_min, x_max), (y_min, y_max) = WORLDS[XARM1S.name].workspace
     near, far = ROWS["clutter_place"].span
     for name in CLUTTER:
         things = env.scene[name].data.root_link_pose_w.torch[:, :3] - env.scene.env_origins

@@ -136,7 +136,10 @@ def _change(source: Path, target: Path, change) -> Path:
 
 DAMAGES = {
     "joint order": (lambda data: data["arm"]["joint_names"].reverse(), "arm.joint_names: the policy has"),
-    "scale": (lambda data: data["action"].update(arm_scale=0.2), "arm_scale: the policy has 0.2, alice/robot.py has"),
+    "scale": (
+        lambda data: data["action"].update(arm_scale=0.2),
+        "arm_scale: the policy has 0.2, alice/arms/xarm1s.py has",
+    ),
     "input size": (lambda data: data["inputs"][0]["terms"].pop(), "its contract says"),
     "image size": (lambda data: data["inputs"][-1].update(width=32), "its contract says"),
 }

@@ -94,8 +94,8 @@ def test_every_hand_has_its_own_camera_also_with_balls_of_several_sizes():
     from alice.runs import launch
 
     def look(yaw: float, radius: float) -> tracks.Track:
-        values = torch.zeros(1, sum(tracks.WIDTHS.values()))
-        track = tracks.Track(values, torch.zeros(3), torch.tensor([0.3, 0.3, 0.0]), radius)
+        values = torch.zeros(1, sum(tracks.widths(XARM1S).values()))
+        track = tracks.Track(XARM1S, values, torch.zeros(3), torch.tensor([0.3, 0.3, 0.0]), radius)
         for name in ("joint_pos", "targets"):
             getattr(track, name)[:] = torch.tensor(list(XARM1S.home))
             getattr(track, name)[:, 0] = yaw

@@ -8,8 +8,7 @@ torch = pytest.importorskip("torch")
 import gymnasium  # noqa: E402
 
 import alice.tasks  # noqa: E402, F401
-from alice.arms import XARM1S  # noqa: E402
-from alice.transfer import geometry  # noqa: E402
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 TASKS = sorted(task for task in gymnasium.registry if task.startswith("Alice-"))
@@ -82,7 +81,7 @@ def test_the_28_documented_numbers_in_their_order(simulate):
     true = obs["privileged"].split(PARTS, dim=-1)
     same(true[1], arm.joint_vel.torch)
     same(torch.cat((true[0], *true[2:]), dim=-1), torch.cat((joints, *obs["policy"].split(PARTS, dim=-1)[2:]), dim=-1))
-    same(tool, geometry.forward_kinematics(arm.joint_pos.torch)[0])
+    same(tool, kinematics.forward(XARM1S, arm.joint_pos.torch)[0])
     same(ball, place["ball"])
     same(tool_to_ball, ball - tool)
     same(ball_to_dish, place["dish"] - place["ball"])

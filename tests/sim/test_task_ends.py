@@ -5,8 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice.arms import xarm1s  # noqa: E402
-from alice.transfer import geometry  # noqa: E402
+from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 REST = 0.017  # height of a ball of 15 mm radius on the 2 mm floor of the dish
@@ -62,9 +61,9 @@ def test_a_ball_in_the_dish_with_the_arm_close_is_no_success(env):
     place = _in_dish(env)
     _put_ball(env, place)
     over = place + torch.tensor([0.0, 0.0, 0.035])
-    arm, reachable = geometry.inverse_kinematics(over, geometry.hand_pitch(over))
+    arm, reachable = kinematics.inverse(XARM1S, over, kinematics.steepest_pitch(XARM1S, over))
     assert reachable.all()
-    joints = torch.cat((arm, torch.full((8, 2), xarm1s.FINGER_TRAVEL)), dim=-1)
+    joints = torch.cat((arm, torch.tensor(XARM1S.gripper.opened).repeat(8, 1)), dim=-1)
     env.scene["robot"].write_joint_position_to_sim_index(position=joints)
     env.scene["robot"].write_joint_velocity_to_sim_index(velocity=torch.zeros(8, 7))
     env.action_manager.get_term("joints").set_targets(torch.arange(8), joints)

@@ -182,11 +182,11 @@ class FakeEnv:
     device = "cpu"
     step_dt = 1.0 / timing.CONTROL_RATE_HZ
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, arm: Arm = XARM1S):
         import torch
 
-        self.num_envs = count
-        self.cfg = SimpleNamespace(arm=XARM1S.name)
+        self.num_envs, self.arm = count, arm
+        self.cfg = SimpleNamespace(arm=arm.name)
         self.common_step_counter = 0
         self.episode_length_buf = torch.zeros(count, dtype=torch.long)
         self.scene = FakeScene()
@@ -194,17 +194,18 @@ class FakeEnv:
         spread = (torch.arange(count) % 5).float().unsqueeze(-1)
         self.scene.env_origins = spread * torch.tensor([1.25, -0.5, 0.0])
         upright = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
-        arm = {"joint_pos": torch.zeros(count, 7), "joint_vel": torch.zeros(count, 7)}
-        self.scene["robot"] = FakeAsset(FakeData(body_link_pose_w=upright.repeat(count, 3, 1), **arm))
+        still = torch.zeros(count, len(arm.joints))
+        joints = {"joint_pos": still, "joint_vel": still.clone()}
+        self.scene["robot"] = FakeAsset(FakeData(body_link_pose_w=upright.repeat(count, 3, 1), **joints))
         for name in ("ball", "dish", "nest"):
             pose, speed = upright.repeat(count, 1), torch.zeros(count, 6)
             cfg = SimpleNamespace(spawn=SimpleNamespace(radius=0.015)) if name == "ball" else None
             self.scene[name] = FakeAsset(FakeData(root_link_pose_w=pose, root_com_vel_w=speed), cfg)
         joints = FakeTerm()
-        joints.targets = torch.zeros(count, 7)
+        joints.targets = still.clone()
         self.action_manager = FakeManager({"joints": joints})
-        self.action_manager.action = torch.zeros(count, 6)
-        self.action_manager.prev_action = torch.zeros(count, 6)
+        self.action_manager.action = torch.zeros(count, len(arm.action_names))
+        self.action_manager.prev_action = torch.zeros(count, len(arm.action_names))
         never = torch.zeros(count, dtype=torch.bool)
         self.termination_manager = FakeManager({"ball_lost": never, "success": never.clone()})
 
@@ -220,18 +221,19 @@ class FakeEnv:
         """
         import torch
 
-        origins, arm = self.scene.env_origins, self.scene["robot"].data
+        origins, arm, fingers = self.scene.env_origins, self.scene["robot"].data, self.arm.gripper_columns
         if tool is not None:
-            offset = torch.as_tensor(tool) - torch.tensor(XARM1S.tool_in_hand)
+            offset = torch.as_tensor(tool) - torch.tensor(self.arm.tool_in_hand)
             arm.body_link_pose_w.torch[:, 2, :3] = origins + offset
         if ball is not None:
             self.scene["ball"].data.root_link_pose_w.torch[:, :3] = origins + torch.as_tensor(ball)
         if speed is not None:
             self.scene["ball"].data.root_com_vel_w.torch[:, 1] = torch.as_tensor(speed)
         if gap is not None:
-            arm.joint_pos.torch[:, 5:] = torch.as_tensor(gap).reshape(-1, 1) / 2
+            arm.joint_pos.torch[:, fingers] = self.arm.gripper.at_gap(torch.as_tensor(gap))
         if gap_target is not None:
-            self.action_manager.get_term("joints").targets[:, 5:] = torch.as_tensor(gap_target).reshape(-1, 1) / 2
+            told = self.arm.gripper.at_gap(torch.as_tensor(gap_target))
+            self.action_manager.get_term("joints").targets[:, fingers] = told
 
     def advance(self) -> None:
         """Let one control step pass, as far as the terminations."""

@@ -9,9 +9,10 @@ np = pytest.importorskip("numpy")
 from made_up import contract_of, image, vector  # noqa: E402
 
 from alice.arms import XARM1S  # noqa: E402
-from alice.contract import VectorInput, terms_of  # noqa: E402
+from alice.contract import VectorInput, from_json, terms_of  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.pictures import fit_picture  # noqa: E402
+from alice.deploy.readings import ReadingError  # noqa: E402
 
 HOME = np.array([list(XARM1S.home)], np.float32)
 BALL, DISH, RADIUS = np.array([[0.2, 0.0, 0.015]]), np.array([[0.15, 0.1, 0.0]]), np.array([0.015])
@@ -193,3 +194,58 @@ def test_the_mean_stays_and_the_right_size_is_left_alone():
 def test_other_pictures_are_refused(shape, dtype, expected):
     with pytest.raises(ValueError, match=expected):
         fit_picture(np.zeros(shape, dtype), 64, 48)
+
+
+##
+# Another arm: other lengths, other signs, one jaw
+##
+
+SIDE = np.array([[0.3, -0.5, 0.7, 1.2, 0.6, 0.195]], np.float32)
+"""The made-up arm with its jaw on a ball of 15 mm radius, turned to the right and rolled."""
+
+
+def test_what_a_policy_of_another_arm_sees(crane, tool_point, opening):
+    sees = ("joint_pos", "tool_pos", "gripper_gap", "pinch_flag", "tool_to_ball", "ball_to_dish", "joint_targets")
+    made = contract_of(vector("x", *sees, arm=crane), arm=crane)
+    controller = Controller(from_json(made.to_json()))
+    assert controller.targets == pytest.approx(np.array([[0.0, -0.6, 0.8, 1.0, 0.0, 0.5]]))
+    angles = dict(zip(crane.names, SIDE[0].tolist(), strict=True))
+    tool, opens = np.array(tool_point(angles, crane)), np.array(opening(angles, crane))
+    ball = tool + (0.015 - 0.0079) * opens  # leans on the fixed face
+    squeezing = SIDE.copy()
+    squeezing[0, 5] -= 0.1
+    for place, targets, is_pinched in (
+        (ball, squeezing, 1.0),
+        (ball, SIDE, 0.0),  # not told to close
+        (ball - 0.016 * opens, squeezing, 0.0),  # on the other side of the fixed jaw
+        (tool - 0.0079 * opens, squeezing, 0.0),  # where it would be between two fingers
+    ):
+        controller.begin([0], targets)
+        row = controller.inputs(SIDE, [place], DISH, RADIUS)["x"][0]
+        np.testing.assert_allclose(row[:6], SIDE[0])
+        np.testing.assert_allclose(row[6:9], tool, atol=1e-6)
+        assert row[9] == pytest.approx(0.030, abs=2e-4) and row[10] == is_pinched
+        np.testing.assert_allclose(row[11:14], place - tool, atol=1e-6)
+        np.testing.assert_allclose(row[14:17], DISH[0] - place, atol=1e-6)
+        np.testing.assert_allclose(row[17:], targets[0])
+
+
+def test_what_a_policy_of_another_arm_commands(crane):
+    controller = Controller(contract_of(vector("x", "last_action", arm=crane), arm=crane))
+    home = controller.targets.copy()
+    after = controller.targets_after([[1.0, -0.5, 0.0, 9.0, 0.0, -1.0]])
+    np.testing.assert_allclose((after - home)[0], [0.075, -0.0375, 0.0, 0.075, 0.0, -0.15], atol=1e-6)
+    for _ in range(60):
+        after = controller.targets_after(np.ones((1, 6)))
+    # The jaw goes to its widest commanded opening, the others to their limits.
+    np.testing.assert_allclose(after[0], [2.0, 1.8, 1.7, 1.7, 2.8, 0.7], rtol=1e-6)
+
+
+def test_readings_of_another_arm_are_refused_by_its_own_joints(crane):
+    controller = Controller(contract_of(vector("x", "joint_pos", arm=crane), arm=crane))
+    with pytest.raises(ValueError, match=r"joint_pos has the shape \(1, 7\), need \(1, 6\)"):
+        controller.inputs(HOME)
+    row = SIDE.copy()
+    row[0, 5] = 2.0
+    with pytest.raises(ReadingError, match=r"jaw is 2 rad, its limits are -0\.197 to 1\.7 rad and 0\.2 rad.*servo 6"):
+        controller.inputs(row)

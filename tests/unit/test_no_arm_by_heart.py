@@ -77,7 +77,7 @@ def _about_columns(node: ast.AST) -> Iterator[str]:
             yield f"{ast.unparse(node)} knows the columns of an arm"
         return
     is_table = isinstance(node.value, ast.Attribute) and node.value.attr in PER_JOINT
-    if (says_joints or is_table) and any(abs(place) >= POINT for place in _integers(node.slice)):
+    if (says_joints or is_table) and any(place >= POINT for place in _integers(node.slice)):
         yield f"{ast.unparse(node)} knows the order of an arm"
 
 

@@ -1,7 +1,9 @@
 """The table of randomization: a row, or a bound of one, that nothing reads would promise what no run does."""
 
 import importlib
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +11,10 @@ pytest.importorskip("isaaclab")
 
 from alice.arms import ARMS
 from alice.arms.quantities import QUANTITIES
-from alice.tasks.ball_transfer.randomization_table import ARM_ROWS, COMMON_ROWS, rows_of
+from alice.tasks.ball_transfer.randomization_table import ARM_ROWS, BACKENDS, COMMON_ROWS, rows_of
 from alice.tasks.ball_transfer.worlds import WORLDS
 
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "alice.tasks.ball_transfer"
 READERS = ("randomization_cfg", "env_cfg", "camera_env_cfg")
 EVERY_ARM = pytest.mark.parametrize("arm", ARM_ROWS)
@@ -80,3 +83,24 @@ def test_what_is_said_of_servos_and_camera_has_the_names_and_units_of_the_quanti
         # The friction of the joints is counted beside the table's, or as a share of it.
         assert unit == quantity.unit or (name == "joint_friction" and unit == "of nominal"), name
         assert nominal == (1.0 if unit == "of nominal" else quantity.nominal), name
+
+
+@pytest.mark.parametrize("arm", [None, *ARM_ROWS])
+def test_the_table_is_the_one_in_the_docs(arm):
+    from alice.tasks.ball_transfer.randomization_cfg import ramped
+
+    rows, title = (COMMON_ROWS, "Whatever the arm") if arm is None else (ARM_ROWS[arm], ARMS[arm].title)
+    page = (ROOT / "docs" / "randomization.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^{title}:$\n\n((?:\|.*\n)*)", page, re.MULTILINE)
+    lines = {line.split("`")[1]: line for line in table.splitlines() if line.startswith("| `")}
+    assert lines.keys() == rows.keys()
+    for name, row in rows.items():
+        _, _, span, unit, drawn, source, acts_on, _ = (cell.strip() for cell in lines[name].split("|"))
+        assert span == f"{row.low:.4g} to {row.high:.4g}" and unit == (row.unit or "-") and source == row.source, name
+        words = drawn.split(", ")
+        assert words[0] == row.when and ("log-uniform" in words) == (row.distribution == "log_uniform"), name
+        assert acts_on == row.acts_on and set(row.backends) <= set(BACKENDS), name
+        assert ("isaacsim_physx: declared, not run" in acts_on) == ("isaacsim_physx" in row.backends), name
+        opened = name.startswith("servo_") or any(name in place[:2] for place in ramped(ARMS[arm or "xarm1s"]))
+        opened |= name in ("drive_stiffness", "drive_damping")
+        assert ("ramped" in words) == opened, name

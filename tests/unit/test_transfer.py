@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from alice.arms import XARM1S, kinematics  # noqa: E402
+from alice.arms.arm import quaternion  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
 from alice.transfer import outcome  # noqa: E402
 from alice.transfer.books import HISTORY  # noqa: E402
@@ -334,6 +335,29 @@ def test_observations_take_the_reported_joints_and_success_takes_the_truth(make_
     assert torch.allclose(state.now.measured.joint_pos, state.now.true.joint_pos + 0.1)
     expected, _ = kinematics.forward(XARM1S, state.now.true.joint_pos + 0.1)
     assert torch.allclose(state.now.measured.tool_pos, expected)
+
+
+def test_a_single_jaw_holds_the_ball_beside_the_tool_point_for_truth_and_report_alike(make_env, crane, hand_frame):
+    """The hand's pose and the closed form agree on where that is, in a pose where the jaw opens aslant."""
+    env = make_env(2, crane)
+    joints = torch.tensor([0.3, -0.5, 0.7, 1.2, 0.6, 0.195])
+    place, turn = hand_frame(dict(zip(crane.names, joints.tolist(), strict=True)), crane)
+    robot = env.scene["robot"].data
+    robot.joint_pos.torch[:] = joints
+    robot.body_link_pose_w.torch[:, 2, :3] = env.scene.env_origins + torch.tensor(place)
+    robot.body_link_pose_w.torch[:, 2, 3:] = torch.tensor(quaternion(*zip(*turn, strict=True)))
+    env.action_manager.get_term("joints").targets[:] = joints - 0.1
+    opens = torch.tensor([row[2] for row in turn])  # the z axis of the hand
+    tool = torch.tensor(place) + torch.tensor([row[0] for row in turn]) * 0.090
+    held = tool + (0.015 - 0.0079) * opens
+    env.put(ball=torch.stack((held, tool - 0.0079 * opens)), speed=0.0)
+    now = transfer_state(env).now
+    for arm in (now.true, now.measured):
+        torch.testing.assert_close(arm.tool_pos, tool.repeat(2, 1), atol=1e-6, rtol=0)
+        torch.testing.assert_close(arm.grip_pos, held.repeat(2, 1), atol=1e-6, rtol=0)
+        assert arm.gap.tolist() == pytest.approx([0.030, 0.030], abs=2e-4)
+        assert arm.is_pinched.tolist() == [True, False], "the second ball lies in the fixed jaw"
+    assert now.grip_distance.tolist() == pytest.approx([0.0, 0.015], abs=1e-6)
 
 
 def test_reported_speed_is_the_difference_of_two_reports_and_zero_after_a_reset(make_env):
