@@ -89,14 +89,13 @@ def principal(inertia: Inertia) -> tuple[Vector, Gf.Quatf]:
 def _add_part(stage: Usd.Stage, link: str, part: Part) -> None:
     """Add one primitive with its colour and, where it collides, an undrawn twin as the collider."""
     path = f"{link}/{part.name}"
-    lean = Gf.Quatf(math.cos(part.lean / 2), 0, math.sin(part.lean / 2), 0) if part.lean else None
     if part.axis:
         prim = add_cylinder(stage, path, part.size[0] / 2, part.size[2], part.centre, part.axis)
     else:
-        prim = add_box(stage, path, part.size, part.centre, lean)
+        prim = add_box(stage, path, part.size, part.centre)
     paint(prim, part.colour)
     if part.collides:
-        make_collider(add_box(stage, f"{path}_collider", part.size, part.centre, lean), part.friction)
+        make_collider(add_box(stage, f"{path}_collider", part.size, part.centre), part.friction)
 
 
 def _add_joint(stage: Usd.Stage, root: str, joint: Joint) -> None:

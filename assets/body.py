@@ -31,8 +31,6 @@ class Part:
     """Whether a box of this size collides; cylinders do not."""
     friction: float = 0.5
     """Static and dynamic friction of a collider (guess: plastic and metal on plastic)."""
-    lean: float = 0.0
-    """How far a box is turned about the link's y axis [rad]."""
 
 
 @dataclass(frozen=True)
