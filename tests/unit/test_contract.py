@@ -40,7 +40,10 @@ def test_the_contract_of_every_arm_survives_json_and_fits(arm, monkeypatch):
     assert contracts.from_json(made.to_json()) == made
     contracts.check(made)
     contracts.check(made, arm)
-    assert made.inputs[0].size == 3 * len(arm.joints) + 6 + 4 * 3 + 2 + 1 + 1
+    joints = dict.fromkeys(("joint_pos", "joint_vel", "joint_targets"), len(arm.joints))
+    points = dict.fromkeys(("tool_pos", "ball_pos", "tool_to_ball", "ball_to_dish"), 3)
+    sizes = {**joints, **points, "dish_place": 2, "last_action": 6}
+    assert {term.name: term.size for term in made.inputs[0].terms} == {**dict.fromkeys(terms_of(arm), 1), **sizes}
 
 
 def test_it_says_what_a_driver_needs(contract):
