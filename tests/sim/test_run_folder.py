@@ -3,6 +3,7 @@
 Each start is a process of its own, as a user's is, and a kill is a kill: SIGKILL leaves no time for anything.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,8 @@ from alice.runs import lock  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
+PATIENCE = 1800
+"""Seconds that anything may take on a machine with other work."""
 SMALL = ("--device", "cpu", "--num_envs", "2", "agent.num_steps_per_env=12", "agent.save_interval=2")
 # PhysX solves contacts in the order in which they began; only this setting makes the order the same after a resume.
 EXACT = ("physics=ovphysx", "env.sim.physics.enable_enhanced_determinism=true")
@@ -55,7 +58,7 @@ def environment() -> dict[str, str]:
 
 def start(line: list[str], folder: Path, code: int = 0) -> str:
     """Run a command in a folder to its end and return what it printed."""
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=400, env=environment())
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, env=environment())
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -90,7 +93,7 @@ def differing(ours, theirs) -> list[str]:
     return [] if ours == theirs else [f": {ours} and {theirs}"]
 
 
-def wait_for(done, process: subprocess.Popen | None, seconds: float = 240) -> None:
+def wait_for(done, process: subprocess.Popen | None, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert process is None or process.poll() is None, "it ended before it was killed"
@@ -98,7 +101,24 @@ def wait_for(done, process: subprocess.Popen | None, seconds: float = 240) -> No
         time.sleep(0.1)
 
 
-def as_from_a_terminal() -> None:
+@pytest.fixture
+def begin(tmp_path):
+    """Return a function that starts a command and does not wait for it; what still runs in the end is killed."""
+    begun = []
+
+    def run(line: list[str], **more) -> subprocess.Popen:
+        more = {"stdout": subprocess.DEVNULL, "env": environment(), "preexec_fn": _as_from_a_terminal, **more}
+        begun.append(subprocess.Popen(line, cwd=tmp_path, start_new_session=True, **more))
+        return begun[-1]
+
+    yield run
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _as_from_a_terminal() -> None:
     """Undo what ``nohup`` and ``&`` do to signals; children inherit it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -108,15 +128,15 @@ def record(run: Path) -> dict:
     return json.loads((run / "params" / "alice.json").read_text())
 
 
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path):
+def test_a_signal_saves_and_the_same_command_goes_on(begin, tmp_path):
     """No iteration is trained twice; then it is finished, more iterations go on, and another seed is refused."""
     place = tmp_path / "a run" / "of mine"
     words = ("--task", TASK, *SMALL, "--run", "a run/of mine")
     line = command(*words, "--max_iterations", "4000")
-    process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environment())
+    process = begin(line)
     wait_for(lambda: (place / "model_2.pt").exists(), process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
     newest = numbers(place)[-1]
     assert newest >= 2
     total = newest + 3
@@ -134,14 +154,12 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
-def test_every_signal_that_saves_does_so_with_a_folder(number, tmp_path):
+def test_every_signal_that_saves_does_so_with_a_folder(number, begin, tmp_path):
     line = command("--task", TASK, *SMALL, "--max_iterations", "4000", "--run", "run")
-    process = subprocess.Popen(
-        line, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environment(), preexec_fn=as_from_a_terminal
-    )
+    process = begin(line)
     wait_for(lambda: (tmp_path / "run" / "model_2.pt").exists(), process)
     process.send_signal(number)
-    assert process.wait(timeout=30) == 128 + number
+    assert process.wait(timeout=PATIENCE) == 128 + number
     newest = numbers(tmp_path / "run")[-1]
     start([*line[:-4], "--max_iterations", str(newest + 2), "--run", "run"], tmp_path)
     assert labels(tmp_path / "run") == list(range(newest + 2))
@@ -173,17 +191,12 @@ def test_killed_before_and_while_it_saves_it_ends_as_if_nothing_had_happened(tmp
 
 
 @pytest.mark.slow
-def test_two_starts_at_once_are_one_run(tmp_path):
+def test_two_starts_at_once_are_one_run(begin, tmp_path):
     """Also in a folder that is there, and a kill leaves nothing that would keep the next start out."""
     (tmp_path / "there").mkdir()
     for place in ("new", "there"):
         line = command("--task", TASK, *SMALL, "--max_iterations", "4000", "--run", place)
-        both = [
-            subprocess.Popen(
-                line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
-            )
-            for _ in range(2)
-        ]
+        both = [begin(line, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         while all(process.poll() is None for process in both):
             time.sleep(0.1)
         (loser,) = (process for process in both if process.poll() is not None)
@@ -279,17 +292,14 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.slow
-def test_a_chain_killed_in_each_stage_goes_on_there(tmp_path):
-    """The machine goes away in the first stage, in the second and in the comparison; then the chain's process alone."""
+def test_a_chain_killed_in_each_stage_goes_on_there(begin, tmp_path):
+    """The machine goes away in the first stage, in the second and in the comparison."""
     few, place = tmp_path / "few.py", tmp_path / "chain"
     few.write_text(FEW)
     line = [sys.executable, str(few), *command(*CAMERA)[1:]]
 
-    def begin() -> subprocess.Popen:
-        return subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
-
     for sign in ("distillation/model_0.pt", "finetune/model_0.pt", "distillation/selection.json"):
-        process = begin()
+        process = begin(line)
         wait_for(lambda sign=sign: (place / sign).exists(), process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -313,13 +323,13 @@ def test_a_chain_killed_in_each_stage_goes_on_there(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_the_stage_of_a_chain_saves_when_the_process_of_the_chain_is_asked_or_killed(number, tmp_path):
+def test_the_stage_of_a_chain_saves_when_the_process_of_the_chain_is_asked_or_killed(number, begin, tmp_path):
     place = tmp_path / "chain" / "distillation"
     words = [word if word != "3" else "3000" for word in CAMERA]
-    process = subprocess.Popen(command(*words), cwd=tmp_path, stdout=subprocess.DEVNULL, preexec_fn=as_from_a_terminal)
+    process = begin(command(*words))
     wait_for(lambda: (place / "model_1.pt").exists(), process)
     process.send_signal(number)
-    assert process.wait(timeout=60) == (-number if number == signal.SIGKILL else 128 + number)
+    assert process.wait(timeout=PATIENCE) == (-number if number == signal.SIGKILL else 128 + number)
     if number == signal.SIGKILL:  # the stage is asked to stop by the kernel, and holds the folder until it has
         wait_for(lambda: is_free(tmp_path / "chain"), None)
     assert is_free(tmp_path / "chain") and is_free(place)
