@@ -89,11 +89,11 @@ class ImageErrors:
         for name in ("exposure", "gamma"):
             self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=True)
         low, high = (round(end) for end in self._ranges.latency)
-        drawn = torch.rand(*self.zoom[rows].shape, 6, device=self.zoom.device)
-        self.latency[rows] = (low + drawn[:, 0] * (high - low + 1)).long().clamp(max=high)
-        self.light_angle[rows] = 2.0 * math.pi * drawn[:, 1]
-        self._edge[rows] = (4.0 * drawn[:, 2]).long().clamp(max=3)
-        self._shape[rows] = drawn[:, 3:5]
+        share, turn, side = torch.rand(3, *self.zoom[rows].shape, device=self.zoom.device)
+        self.latency[rows] = (low + share * (high - low + 1)).long().clamp(max=high)
+        self.light_angle[rows] = 2.0 * math.pi * turn
+        self._edge[rows] = (4.0 * side).long().clamp(max=3)
+        self._shape[rows] = torch.rand_like(self._shape[rows])
         self._paint[rows] = torch.rand_like(self._paint[rows])
         self._is_new[rows] = True
 

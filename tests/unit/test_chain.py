@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alice.runs import chain as teaching
+from alice.runs import chain, lock
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def stages(tmp_path, monkeypatch):
         return SimpleNamespace(agent_cfg=cfg, **job)
 
     def play(table):
-        def run(door, words):
+        def run(door, words, held):
             name = ("distillation", "finetune")[len(begun)]
             code, last = table[name]
             begun.append(name)
@@ -31,21 +31,21 @@ def stages(tmp_path, monkeypatch):
             (folder / f"model_{last}.pt").touch()
             return code
 
-        monkeypatch.setattr(teaching, "_run", run)
+        monkeypatch.setattr(chain.child, "run", run)
         return begun
 
-    monkeypatch.setattr(teaching.launch, "resolve_task", lambda name: name)
-    monkeypatch.setattr(teaching.launch, "prepare", prepare)
-    monkeypatch.setattr(teaching, "task_of_teacher", lambda task: "Teacher")
-    monkeypatch.setattr(teaching.checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
-    monkeypatch.setattr(teaching, "check", lambda job: None)
-    monkeypatch.setattr(teaching, "_compare", lambda job, args, words, ends: 0)
+    monkeypatch.setattr(chain.launch, "resolve_task", lambda name: name)
+    monkeypatch.setattr(chain.launch, "prepare", prepare)
+    monkeypatch.setattr(chain, "task_of_teacher", lambda task: "Teacher")
+    monkeypatch.setattr(chain.checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
+    monkeypatch.setattr(chain, "check", lambda job: None)
+    monkeypatch.setattr(chain.Chain, "_compare", lambda self, job, ends: 0)
     return play
 
 
 ARGS = dict.fromkeys(("resume", "checkpoint", "phase", "num_envs", "seed", "device", "keep", "encoder_weights"))
-ARGS |= {"agent": teaching.launch.DEFAULT_AGENT, "task": "Task", "teacher": "released", "domain_rand": False}
-ARGS |= {"more_iterations": None}
+ARGS |= {"agent": chain.launch.DEFAULT_AGENT, "task": "Task", "teacher": "released", "domain_rand": False}
+ARGS |= {"more_iterations": None, "run": None}
 STOCK = argparse.Namespace(run_timestamp=None, run_name=None, experiment_name=None, distributed=False)
 
 
@@ -62,7 +62,7 @@ STOCK = argparse.Namespace(run_timestamp=None, run_name=None, experiment_name=No
 def test_a_stage_that_stopped_early_ends_the_chain(table, iterations, expected, code, stages, capsys):
     begun = stages(table)
     args = argparse.Namespace(**ARGS, max_iterations=iterations)
-    assert teaching.run(args, [], [], STOCK) == code
+    assert chain.run(args, [], [], STOCK, None, lock.Lock()) == code
     assert begun == expected
     assert ("the chain ended" in capsys.readouterr().err) == bool(code)
 
@@ -77,4 +77,4 @@ def test_the_ends_of_a_short_chain_are_compared_on_few_starts(given, num_envs, e
         scene=SimpleNamespace(num_envs=num_envs), sim=SimpleNamespace(dt=1 / 120), decimation=6, episode_length_s=8.0
     )
     job = SimpleNamespace(env_cfg=env_cfg, agent_cfg=SimpleNamespace(max_iterations=50, num_steps_per_env=24))
-    assert teaching.selection_episodes(job, given) == episodes
+    assert chain.selection_episodes(job, given) == episodes
