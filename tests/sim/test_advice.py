@@ -57,6 +57,7 @@ def check(monkeypatch, capsys):
         with monkeypatch.context() as patch:
             patch.setattr(launch, "prepare", prepared)
             patch.setattr(training, "begin", stop)
+            patch.setattr(training, "go_on", stop)
             patch.setattr(sys, "argv", [script, *words])
             with pytest.raises(Checked):
                 try:
