@@ -10,8 +10,7 @@ import sys
 
 from alice.arms import quantities
 from alice.cli import files, terminal, usage
-from alice.export import ranges
-from alice.runs import launch
+from alice.runs import launch, ranges
 
 ROWS = (*(f"report_{name}" for name in quantities.of_reports()), *ranges.PICTURE)
 

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from alice import __version__, contract
 from alice.cli.usage import UsageError
 from alice.contract import Contract, ImageInput, VectorInput
-from alice.export import configured, ranges, trained
+from alice.export import configured, trained
 from alice.runs import checkpoints, launch, provenance, seeds
 from alice.runs.launch import Job
 
@@ -67,7 +67,6 @@ def contract_of(job: Job) -> Contract:
     inputs = tuple(configured.input_of(job.env_cfg, group) for group in job.actor_groups)
     action, arm = configured.action(job.env_cfg), configured.arm(job.env_cfg)
     trained.compare(job)
-    world = trained.environment(job)
     made = Contract(
         task=job.task,
         version=__version__,
@@ -78,8 +77,8 @@ def contract_of(job: Job) -> Contract:
         goal=_goal({term.name for item in inputs if isinstance(item, VectorInput) for term in item.terms}),
         action=action,
         arm=arm,
-        reads_back=configured.reads_back(world),
-        trained_for=ranges.trained_for(world, configured.arm_of(world), job.actor_groups),
+        reads_back=configured.reads_back(trained.environment(job)),
+        trained_for=trained.met(job),
     )
     if found := contract.disagreements(made):
         raise UsageError(f"this cannot be exported, the arm could not do it: {'; '.join(found)}")

@@ -12,7 +12,7 @@ from alice import contract
 from alice.assets import POLICIES_DIR
 from alice.cli.usage import UsageError
 from alice.export import configured
-from alice.runs import overrides, training
+from alice.runs import overrides, ranges, training
 from alice.runs.launch import Job
 
 
@@ -68,6 +68,28 @@ def environment(job: Job) -> Any:
     if record is None:
         return job.env_cfg
     return overrides.resolve_config(job.task, record["agent"], list(map(str, record["overrides"])))[0]
+
+
+def met(job: Job) -> dict[str, ranges.Span]:
+    """Return what a job's policy has met in training, by the names of the quantities.
+
+    The run's record has it. In one that was written before, it is what its words say today: a row that the table of
+    randomization has got since then would be claimed by mistake.
+
+    Args:
+        job: Checked command line of an export that :func:`compare` has found nothing against.
+    """
+    record = _record(job)
+    if record is None or "trained_for" not in record:
+        world = environment(job)
+        return ranges.trained_for(world, configured.arm_of(world), job.actor_groups)
+    try:
+        return {name: (float(low), float(high)) for name, (low, high) in record["trained_for"].items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"--checkpoint {job.checkpoint.name}: the record of its run says of 'trained_for' what is no range"
+            f" ({error})"
+        ) from error
 
 
 def side(env_cfg: Any, agent_cfg: Any) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from alice import arms
 from alice.cli import files, usage
 from alice.cli.usage import UsageError
-from alice.runs import advice, checkpoints, folders, launch, lock, provenance, records, resume
+from alice.runs import advice, checkpoints, folders, launch, lock, provenance, ranges, records, resume
 from alice.runs.launch import Job
 from alice.runs.records import RECORD
 from alice.runs.resume import Resume
@@ -131,6 +132,7 @@ def begin(job: Job, stock: argparse.Namespace, held: lock.Lock, kept: dict, plac
             first, count = job.first_iteration, job.agent_cfg.max_iterations
             counts = {"first_iteration": first, "max_iterations": first + count}
             record = {**launch.describe(job), "steps_per_env": job.agent_cfg.num_steps_per_env, **kept, **counts}
+            record["trained_for"] = _met(job)
             provenance.write_json(folder / RECORD, record)
     return folder
 
@@ -156,12 +158,19 @@ def go_on(job: Job, run: Resume, kept: dict) -> Path:
         kept = {**kept, "more_iterations": run.record.get("more_iterations")}
     record = {**run.record, "steps_per_env": job.agent_cfg.num_steps_per_env, "max_iterations": planned, **kept}
     record |= {"overrides": job.words, "num_envs": job.env_cfg.scene.num_envs, "seed": job.agent_cfg.seed}
+    if "trained_for" in record:
+        record["trained_for"] = ranges.joined(record["trained_for"], _met(job))
     record["resumed"] = [*run.record.get("resumed", []), {"iteration": run.iteration + 1, **now}]
     with _writing(run.folder):
         for leftover in run.folder.glob(".model_*.tmp"):  # of a run that was killed while it saved
             leftover.unlink()
         provenance.write_json(run.folder / RECORD, record)
     return run.folder
+
+
+def _met(job: Job) -> dict[str, ranges.Span]:
+    """Return what the policy of a training meets; it is kept, because the table of randomization goes on."""
+    return ranges.trained_for(job.env_cfg, arms.named(job.env_cfg.arm), job.actor_groups)
 
 
 @contextlib.contextmanager

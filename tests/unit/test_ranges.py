@@ -13,9 +13,11 @@ from made_up import CRANE
 
 from alice.arms import XARM1S
 from alice.arms.quantities import QUANTITIES
+from alice.assets import POLICIES_DIR
 from alice.cli.usage import UsageError
-from alice.export import actor, ranges
-from alice.runs import training
+from alice.deploy.policy import load
+from alice.export import actor
+from alice.runs import ranges, training
 
 RANDOMIZED = {
     # A fifth of the episodes have ideal servos.
@@ -56,6 +58,40 @@ def test_what_the_training_drew_is_in_the_contract_whatever_the_export_says(tmp_
     assert made.trained_for == RANDOMIZED, "and nothing of a camera, of which it sees no picture"
     plain = actor.contract_of(prepare(*words, checkpoint=make_run(tmp_path / "plain")))
     assert (plain.trained_for, plain.reads_back) == ({}, True)
+
+
+def test_the_record_of_the_run_says_it_and_not_the_table_of_today(tmp_path):
+    """A row that the table has got since then was not met."""
+    met = {"servo_delay": [0.0, 0.03], "torque_cap": [0.9, 1]}
+    folder = make_run(tmp_path, "presets=domain_rand", trained_for=met)
+    made = actor.contract_of(prepare(checkpoint=folder))
+    assert made.trained_for == {"servo_delay": (0.0, 0.03), "torque_cap": (0.9, 1.0)}
+
+
+def test_the_released_camera_policy_has_not_met_what_came_after_it():
+    met = load(POLICIES_DIR / f"{CAMERA}.onnx").contract.trained_for
+    assert "image_noise" in met and not {"image_latency", "camera_distortion", "report_noise"} & met.keys()
+    assert met["servo_dead_band"] == pytest.approx((0.0, math.radians(0.24))), "twice as much by now"
+
+
+@pytest.mark.parametrize("met", [3, {"servo_delay": 3}, {"servo_delay": [1, 2, 3]}, {"servo_delay": [0, "much"]}])
+def test_a_record_whose_ranges_are_none_is_one_line(met, tmp_path):
+    with pytest.raises(UsageError, match="says of 'trained_for' what is no range") as caught:
+        actor.contract_of(prepare(checkpoint=make_run(tmp_path, trained_for=met)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_keeps_what_it_meets():
+    job = prepare("presets=domain_rand")
+    job.env_cfg = configurations(TASK, ("presets=domain_rand",), play_mode=False)[0]
+    assert training._met(job) == RANDOMIZED
+
+
+def test_parts_of_a_training_are_joined_and_what_one_leaves_alone_is_nominal_there():
+    one, other = {"servo_delay": [0.02, 0.03], "servo_offset": [-0.01, 0.0]}, {"servo_offset": (0.0, 0.02)}
+    assert ranges.joined(one, other) == {"servo_delay": (0.0, 0.03), "servo_offset": (-0.01, 0.02)}
+    assert ranges.joined({"torque_cap": [0.7, 0.9]}, {}) == {"torque_cap": (0.7, 1.0)}
+    assert ranges.joined({}, {}) == {}
 
 
 def test_ranges_are_those_of_the_overrides():

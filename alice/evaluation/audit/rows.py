@@ -19,11 +19,10 @@ from alice.arms.quantities import QUANTITIES
 from alice.cli import files, terminal
 from alice.cli.usage import UsageError
 from alice.evaluation.audit import audit
-from alice.export import ranges
 from alice.mdp.curriculums import opened
 from alice.mdp.image_errors import ImageErrorRanges
 from alice.mdp.reports import ReportRanges
-from alice.runs import provenance
+from alice.runs import provenance, ranges
 
 if TYPE_CHECKING:
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper

@@ -62,6 +62,16 @@ def trained_for(env_cfg: Any, arm: Arm, groups: list[str]) -> dict[str, Span]:
     return found
 
 
+def joined(one: dict[str, Span], other: dict[str, Span]) -> dict[str, Span]:
+    """Return what was met in either of two parts of a training; what one does not name was nominal in it."""
+    found = {}
+    for name in one | other:
+        nominal = quantities.QUANTITIES[name].nominal
+        ends = [end for part in (one, other) for end in part.get(name, (nominal,))]
+        found[name] = (min(ends), max(ends))
+    return found
+
+
 def _drawn(prefix: str, names: tuple[str, ...], drawn: Any, ideal_share: float) -> dict[str, Span]:
     """Return the ranges of a model of servos or reports; some episodes may be ideal all the same."""
     found = {}
