@@ -9,7 +9,7 @@ from alice.evaluation.physics.scripted import Script  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 # Physics -> number of environments, share of them that must succeed.
-# Newton comes first, because test_robot_asset.py has left it open.
+# Newton comes first, because test_arm_bodies.py has left it open.
 SHARES = {"newton_mjwarp": (8, 1.0), "ovphysx": (256, 0.97)}
 
 
