@@ -111,16 +111,12 @@ def steepest_pitch(
     Returns:
         Pitch, (N,) [rad]; where no pitch leaves the whole margin, the one that leaves most.
     """
-    xp = namespace(tool_pos)
-    best, chosen = None, None
-    for step in range(steps):
-        pitch = math.pi + (shallowest - math.pi) * step / (steps - 1) + xp.zeros_like(tool_pos[..., 0])
-        room = xp.clip(_room(arm, tool_pos, pitch), -1.0, margin)
-        if best is None:
-            best, chosen = room, pitch
-        else:
-            chosen, best = xp.where(room > best, pitch, chosen), xp.maximum(room, best)
-    return chosen
+    xp, nothing = namespace(tool_pos), 0.0 * tool_pos[..., 0]
+    shares = [step / (steps - 1) for step in range(steps)]
+    pitches = xp.stack([math.pi + share * (shallowest - math.pi) + nothing for share in shares], 0)
+    room = xp.clip(_room(arm, tool_pos, pitches), -1.0, margin)
+    # The first of equals is chosen, and the steepest comes first.
+    return math.pi + room.argmax(0) / (steps - 1) * (shallowest - math.pi) + nothing
 
 
 def _pose(chain: Chain, joint_pos: Any) -> tuple[Any, tuple[Any, Any, Any]]:
@@ -143,7 +139,7 @@ def _opening(chain: Chain, azimuth: Any, pitch: Any, roll: Any) -> Any:
 def _solve(arm: Arm, tool_pos: Any, pitch: Any, roll: Any) -> tuple[Any, Any, Any]:
     """Return what :func:`inverse` does, with the bend of the elbow between both, (...) [rad]: 0 is straight."""
     chain, xp = arm.chain, namespace(tool_pos)
-    x, y, z = (tool_pos[..., column] for column in range(3))
+    x, y, z = (tool_pos[..., column] + 0.0 * pitch for column in range(3))
     upper, lower, hand = chain.lengths
     reach = xp.hypot(x, y) - chain.shoulder[0] - hand * xp.sin(pitch)
     height = z - chain.shoulder[1] - hand * xp.cos(pitch)
