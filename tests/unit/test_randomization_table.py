@@ -101,6 +101,8 @@ def test_the_table_is_the_one_in_the_docs(arm):
         assert words[0] == row.when and ("log-uniform" in words) == (row.distribution == "log_uniform"), name
         assert acts_on == row.acts_on and set(row.backends) <= set(BACKENDS), name
         assert ("isaacsim_physx: declared, not run" in acts_on) == ("isaacsim_physx" in row.backends), name
-        opened = name.startswith(("servo_", "report_")) or any(name in place[:2] for place in ramped(ARMS[arm or "xarm1s"]))
+        opened = name.startswith(("servo_", "report_")) or any(
+            name in place[:2] for place in ramped(ARMS[arm or "xarm1s"])
+        )
         opened |= name in ("drive_stiffness", "drive_damping")
         assert ("ramped" in words) == opened, name
