@@ -6,7 +6,6 @@ pytest.importorskip("isaaclab")
 
 from alice.evaluation.physics import physics_audit
 
-
 TASKS = ("Alice-Ball-Transfer", "Alice-Ball-Transfer-SO101")
 
 
