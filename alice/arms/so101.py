@@ -91,7 +91,7 @@ BACK_EMF = STS3215_7V4.stall_torque / STS3215_7V4.no_load_speed
 """Torque that a servo loses per speed [N·m·s/rad], 0.38."""
 JAW_SOFTNESS = 0.01
 """Share of stiffness, damping and armature of the identified drive that the simulated jaw has (guess). It moves as that
-drive does and squeezes a ball with 1.5 to 3 N instead of the 6 to 13 N of LeRobot's caps. At the tool point the
+drive does and squeezes a ball with 1.5 to 2.7 N instead of the 6 to 13 N of LeRobot's caps. At the tool point the
 identified armature weighs 9 kg, which PhysX cannot press on a ball of 10 g: docs/so101.md has what was tried."""
 JAW_EFFORT = 0.5
 """Share of the stall torque that LeRobot lets the jaw have; the soft drive never needs it."""

@@ -34,6 +34,9 @@ class FakeBench:
     def gains(self, share: float) -> None:
         pass
 
+    def rub(self, share: float) -> None:
+        pass
+
     def step(self, count: int):
         for step, number in enumerate(self._numbers[1 : count + 1], start=1):
             self._follow(number)

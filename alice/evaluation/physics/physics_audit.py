@@ -60,7 +60,7 @@ def run(env: ManagerBasedRLEnv) -> Results:
     """
     results = Results()
     bench = Bench(env)
-    for check in (_fall, _settle, _roll_out, _limits, _sag, _swing, _grip, _repeat):
+    for check in (_fall, _settle, _roll_out, _limits, _sag, _swing, _rub, _grip, _repeat):
         check(bench, results)
     return results
 
@@ -164,7 +164,8 @@ PAYLOAD = 0.10
 
 
 def _sag(bench: Bench, results: Results) -> None:
-    """The error of a loaded joint is the torque that gravity puts on it, over its stiffness."""
+    """The error of a loaded joint without friction is the torque that gravity puts on it, over its stiffness."""
+    bench.rub(0.0)
     stiffness = torch.tensor([joint.stiffness for joint in bench.kind.pitch_joints], device=bench.device)
     columns, points = [bench.kind.joints.index(joint) for joint in bench.kind.pitch_joints], []
     hand = torch.tensor(
@@ -178,6 +179,7 @@ def _sag(bench: Bench, results: Results) -> None:
             error = (bench.joint_pos - bench.targets)[0, columns]
             points += torch.stack((bench.gravity_torque(load)[0] / stiffness, error), dim=-1).tolist()
     _weigh_hand(bench, hand, bench.kind.link_masses[bench.kind.hand_link])
+    bench.rub(1.0)
     degrees = np.degrees(np.array(points))
     off = float(np.abs(degrees[:, 0] - degrees[:, 1]).max())
     largest = float(np.abs(degrees[:, 1]).max())
@@ -195,9 +197,10 @@ def _weigh_hand(bench: Bench, hand: torch.Tensor, mass: float) -> None:
 
 
 def _swing(bench: Bench, results: Results) -> None:
-    """With its drives off the arm falls freely: its energy stays."""
+    """Without drives and friction the arm falls freely: its energy stays."""
     bench.place(bench.pitched(0.0, (0.25, 0.55, 0.85)))
     bench.gains(0.0)
+    bench.rub(0.0)
     start = float(bench.energy()[0])
     points, lowest = [(0.0, 0.0)], 0.0
     for step in bench.step(4):
@@ -206,6 +209,7 @@ def _swing(bench: Bench, results: Results) -> None:
         kinetic = _speed_energy(bench)
         lowest = np.maximum(lowest, kinetic)
     bench.gains(1.0)
+    bench.rub(1.0)
     changes = np.array(points)[:, 1] / lowest
     worst, gained = float(np.max(np.abs(changes))), float(np.max(changes))  # a NaN stays one, and fails
     results.checks += [
@@ -216,9 +220,30 @@ def _swing(bench: Bench, results: Results) -> None:
 
 
 def _speed_energy(bench: Bench) -> float:
-    """Return a lower bound of the kinetic energy: that of the links' centres [J]."""
+    """Return a lower bound of the kinetic energy: that of the links' centres and of the rotors [J]."""
     data = bench.arm.data
-    return float(0.5 * (data.body_mass.torch * data.body_com_lin_vel_w.torch.square().sum(dim=-1)).sum(dim=-1)[0])
+    links = (data.body_mass.torch * data.body_com_lin_vel_w.torch.square().sum(dim=-1)).sum(dim=-1)
+    armature = torch.tensor([joint.armature for joint in bench.kind.joints], device=bench.device)
+    return float(0.5 * (links + (armature * data.joint_vel.torch.square()).sum(dim=-1))[0])
+
+
+def _rub(bench: Bench, results: Results) -> None:
+    """Friction holds the yaw joint against less torque, and leaves of more what drives it against its viscous part."""
+    yaw = bench.kind.joints[0]
+    if not (yaw.friction and yaw.viscous_friction):
+        return
+    torques = yaw.friction + torch.linspace(-0.2, 1.4, bench.count, device=bench.device) * yaw.friction
+    bench.place(bench.upright)
+    speeds = bench.pull(0, torques, 0.9)
+    paper = (torques - yaw.friction).clamp(min=0.0) / yaw.viscous_friction
+    results.checks += [
+        Check("joint friction: speed under 0.8 of it", float(speeds[0].abs()), 0.0, 0.01, "rad/s"),
+        Check("joint friction: speed under 2.4 of it / paper", float(speeds[-1] / paper[-1]), 1.0, 0.05, ""),
+    ]
+    results.curves["joint friction: speed [rad/s] over torque [N·m]"] = {
+        "measured": torch.stack((torques, speeds), dim=-1).cpu().numpy(),
+        "paper": torch.stack((torques, paper), dim=-1).cpu().numpy(),
+    }
 
 
 def _grip(bench: Bench, results: Results) -> None:
@@ -235,19 +260,26 @@ def _grip(bench: Bench, results: Results) -> None:
     hand = list(bench.arm.body_names).index(bench.kind.hand_link)
     tool = torch.tensor(bench.kind.tool_in_hand, device=bench.device)
 
-    def in_hand() -> torch.Tensor:
-        """Return the ball seen from the point between the pads, (N, 3): the hand tilts when the arm sags."""
+    def in_hand() -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the ball seen from the point between the pads, (N, 3), and how far along the hand that is, (N,).
+
+        Of the hand as it is: it tilts when the arm sags.
+        """
         pose = bench.arm.data.body_link_pose_w.torch[:, hand]
-        return bench.ball_pos + bench.env.scene.env_origins - pose[:, :3] - geometry.rotate(pose[:, 3:], tool)
+        seen = bench.ball_pos + bench.env.scene.env_origins - pose[:, :3] - geometry.rotate(pose[:, 3:], tool)
+        return seen, (seen * geometry.rotate(pose[:, 3:], tool / tool.norm())).sum(dim=-1)
 
     masses = torch.logspace(math.log10(0.02), math.log10(0.8), bench.count, device=bench.device).unsqueeze(-1)
     bench.go(0.3)
     squeeze = bench.squeeze().mean()
     only = torch.zeros(1, dtype=torch.int32, device=bench.device)
-    before = in_hand()
+    before, depth = in_hand()
     bench.ball.set_masses_index(masses=masses, body_ids=only)
     bench.go(1.0)
-    slip = (in_hand() - before).norm(dim=-1)
+    after, deeper = in_hand()
+    # Along the hand, as it falls out. Between faces that are not parallel a ball may swing aside as well, about the
+    # line through both contacts, which leaves out its centre by 1.5 mm on the SO-101; further away, it is lost.
+    slip = torch.maximum((deeper - depth).abs(), ((after - before).norm(dim=-1) - 0.006).clamp(min=0.0))
     bench.ball.set_masses_index(masses=torch.full_like(masses, BALL.mass), body_ids=only)
     held = slip < 0.003
     heaviest = float(masses[held].max()) if held.any() else 0.0

@@ -103,6 +103,42 @@ class Bench:
             write = getattr(self.arm, f"write_joint_{name}_to_sim_index")
             write(**{name: (scale * nominal).repeat(self.count, 1)})
 
+    def rub(self, scale: float) -> None:
+        """Set the friction of the joints to a share of that of the table."""
+        dry, thick = (
+            torch.tensor([scale * getattr(joint, name) for joint in self.kind.joints], device=self.device)
+            for name in ("friction", "viscous_friction")
+        )
+        if not any(joint.friction or joint.viscous_friction for joint in self.kind.joints):
+            return
+        both = {"joint_friction_coeff": dry, "joint_viscous_friction_coeff": thick}
+        if hasattr(self.arm.data, "joint_dynamic_friction_coeff"):  # Newton knows one friction
+            both["joint_dynamic_friction_coeff"] = dry
+        self.arm.write_joint_friction_coefficient_to_sim_index(
+            **{name: value.repeat(self.count, 1) for name, value in both.items()}
+        )
+
+    def pull(self, joint: int, torques: torch.Tensor, seconds: float) -> torch.Tensor:
+        """Put a torque on one joint: its drive strives far away and may do no more.
+
+        Args:
+            joint: Its number.
+            torques: Torque in each environment, (N,) [N·m].
+            seconds: For how long.
+
+        Returns:
+            Its speed in the end, (N,) [rad/s].
+        """
+        limits = torch.tensor([each.effort_limit for each in self.kind.joints], device=self.device)
+        capped = limits.repeat(self.count, 1)
+        capped[:, joint] = torques
+        self.arm.write_joint_effort_limit_to_sim_index(limits=capped)
+        self.targets[:, joint] += 1.5
+        self.go(seconds)
+        speed = self.arm.data.joint_vel.torch[:, joint].clone()
+        self.arm.write_joint_effort_limit_to_sim_index(limits=limits.repeat(self.count, 1))
+        return speed
+
     def squeeze(self) -> torch.Tensor:
         """Return the force between the pads and a held ball, (N,) [N], from how far the drives are from their targets.
 
