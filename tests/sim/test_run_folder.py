@@ -68,7 +68,7 @@ def numbers(run: Path) -> list[int]:
 
 
 def files(folder: Path) -> dict[str, int]:
-    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
 def labels(run: Path, tag: str = "Perf/total_fps") -> list[int]:
