@@ -14,7 +14,7 @@ STRONG = arms.ARMS["so101_12v"]
 
 @pytest.mark.parametrize("words", [("presets=servo_12v",), ("presets=servo_12v,domain_rand",)])
 def test_the_preset_is_the_arm_with_the_stronger_servos(words, simulate):
-    env = simulate(*words, task=TASK, num_envs=4)
+    env = simulate(*words, task=TASK, num_envs=4, play=True)  # a training begins without randomization
     assert arms.of(env) is STRONG
     assert configured.arm(env.cfg).name == STRONG.name
     limits = env.scene["robot"].data.joint_effort_limits.torch

@@ -20,15 +20,16 @@ from made_up import CRANE, JAW  # noqa: E402
 from alice import arms, contract  # noqa: E402
 from alice.assets import arm_builder, bodies  # noqa: E402
 from alice.assets.body import Body, Inertia, Part  # noqa: E402
+from alice.cli import catalogue  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
-from alice.evaluation.physics.scripted import Script  # noqa: E402
+from alice.evaluation.physics.scripted import SCRIPT, Script  # noqa: E402
 from alice.export import configured  # noqa: E402
 from alice.tasks.ball_transfer import randomization_table, worlds  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import BallTransferEnvCfg  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 TASK = "Alice-Ball-Transfer-Crane"
-COUNT = 64
+COUNT = 32
 GROUPS = ("policy", "command_state", "goal_state")
 """What the actor of the state task sees."""
 
@@ -92,6 +93,7 @@ def added(monkeypatch, tmp_path, simulate):
     world = worlds.World(((0.14, 0.26), (-0.09, 0.09)), nearest=0.06, furthest=0.35, starts=tmp_path / "none.pt")
     monkeypatch.setitem(worlds.WORLDS, ARM.name, world)
     monkeypatch.setitem(randomization_table.ARM_ROWS, ARM.name, randomization_table.ARM_ROWS["so101"])
+    monkeypatch.setitem(catalogue.tasks(), TASK, ("rsl_rl_cfg_entry_point",))
     gymnasium.register(
         id=TASK,
         entry_point="alice.tasks.ball_transfer.environment:TransferEnv",
@@ -124,8 +126,8 @@ def test_a_third_arm_transfers_balls_and_the_robots_code_serves_it(added, simula
     made = contract.from_json(_contract(env).to_json())
     assert made.arm.name == ARM.name and contract.disagreements(made) == []
     term, state, controller = env.action_manager.get_term("joints"), transfer_state(env), Controller(made, COUNT)
-    controller.begin(slice(None), term.targets.numpy())
-    script, obs = Script(env), env.obs_buf
+    controller.begin(np.ones(COUNT, bool), term.targets.numpy())
+    script, obs = Script(env, tuple(leg for leg in SCRIPT if leg.name != "hold")), env.obs_buf
     while script.leg is not None:
         told, reported = state.now.told, state.now.measured.joint_pos
         known = (reported, told.ball_pos, told.dish_pos, state.ball_radius)
