@@ -36,7 +36,7 @@ class StagedCurriculum(ManagerTermBase):
         super().__init__(cfg, env)
         self.curriculum = Curriculum(cfg.params["phase"])
         self._rewards = {}
-        for name in {name for stage in self.curriculum.stages for name in stage.weights}:
+        for name in {name for stage in self.curriculum.stages for name in (*stage.weights, *stage.costs)}:
             if name not in env.reward_manager.active_terms:
                 raise ValueError(
                     f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}"
@@ -106,6 +106,8 @@ class StagedCurriculum(ManagerTermBase):
         stage = self.curriculum.stage
         for name, weight in stage.weights.items():
             self._rewards[name].weight = weight * CONTROL_RATE_HZ
+        for name, cost in stage.costs.items():
+            self._rewards[name].weight = -cost
         self._reset.params["shares"] = {kind: stage.starts[kind] for kind in stage.starts if kind in self._kinds}
         self._reset.params["area"] = shrink(self._area, stage.spread)
         for params, key, whole, nominal in self._ranges:

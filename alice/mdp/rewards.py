@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from alice import arms
+from alice.transfer import outcome
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -88,6 +90,19 @@ def is_terminated_term(env: ManagerBasedRLEnv, term_name: str) -> torch.Tensor:
         term_name: Name of the termination term.
     """
     return env.termination_manager.get_term(term_name).float()
+
+
+def arm_unrest_l1(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Mean speed of the arm's joints, without sign, in units of the calm speed once its job is done, (N,), non-negative.
+
+    Done: the ball lies in the dish and the arm is clear of it. A cost and no progress: a speed can be had back in the
+    next step, so its change would pay nothing for staying slow. It tells the noise, too, where to be small; squared it
+    would stop telling long before the arm is calm.
+    """
+    now = transfer_state(env).now
+    speed = now.true.joint_vel[:, arms.of(env).arm_columns] / outcome.CALM_SPEED
+    is_done = now.is_in_dish & outcome.is_clear(now.grip_distance)
+    return torch.where(is_done, speed.abs().mean(dim=-1), 0.0)
 
 
 def action_rate_l2(env: ManagerBasedRLEnv) -> torch.Tensor:

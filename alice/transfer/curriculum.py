@@ -28,6 +28,8 @@ class Stage:
     """Rate of the *previous* stage's measure under which that stage comes back, in [0, 1]."""
     weights: Mapping[str, float]
     """Reward of the whole part, per reward term."""
+    costs: Mapping[str, float]
+    """Cost per second and unit, per reward term."""
     starts: Mapping[str, float]
     """Share of the episodes per start kind (:data:`alice.mdp.events.START_KINDS`)."""
     spread: float
@@ -45,6 +47,10 @@ LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "success": 5.0}
 """The same from then on. With these from the start, the easy episodes that begin in the dish teach the hand to keep
 away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 
+EARLY_COSTS = {"unrest": 0.15, "action_rate": 0.01}
+LATE_COSTS = {"unrest": 0.3, "action_rate": 0.5}
+"""What an arm that moves badly costs per second, until the ball is usually carried and from then on."""
+
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
 _LETTING_GO = {"home": 0.4, "pregrasp": 0.1, "in_hand": 0.1, "above_dish": 0.2, "in_dish": 0.2}
@@ -57,6 +63,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=0.6,
         demote_below=0.0,
         weights=EARLY_WEIGHTS,
+        costs=EARLY_COSTS,
         starts=_MOSTLY_HELD,
         spread=0.7,
         randomization=0.0,
@@ -67,6 +74,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=0.6,
         demote_below=0.3,
         weights=EARLY_WEIGHTS,
+        costs=EARLY_COSTS,
         starts=_MOSTLY_HELD,
         spread=0.85,
         randomization=0.0,
@@ -77,6 +85,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=0.5,
         demote_below=0.3,
         weights=EARLY_WEIGHTS,
+        costs=EARLY_COSTS,
         starts=MIXED_STARTS,
         spread=1.0,
         randomization=0.25,
@@ -88,6 +97,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=0.75,
         demote_below=0.2,
         weights=EARLY_WEIGHTS,
+        costs=EARLY_COSTS,
         starts=MIXED_STARTS,
         spread=1.0,
         randomization=0.5,
@@ -98,6 +108,7 @@ STAGES: tuple[Stage, ...] = (
         promote_at=1.01,
         demote_below=0.2,
         weights=LATE_WEIGHTS,
+        costs=LATE_COSTS,
         starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,

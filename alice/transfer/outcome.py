@@ -16,12 +16,13 @@ STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released"
 HEADLINES: dict[str, tuple[str, ...]] = {
     "success": ("success",),
     "carried_success": ("pinched", "carried", "success"),
-    "calm_success": ("success", "calm"),
+    "placed": ("placed",),
 }
-"""The figures that a policy is judged by, and what an episode must have for each: milestones, or a calm arm at its end.
+"""The figures that a policy is judged by, and what an episode must have for each.
 
 A ball that was thrown into the dish is a success; it is no carried success, because it was not pinched and off the
-table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that.
+table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that. ``placed`` asks for all of
+a success but the calm arm; it is what success meant before it asked for one.
 """
 
 OUTCOMES: tuple[str, ...] = (
@@ -132,13 +133,13 @@ def is_calm(fastest_joint: Any) -> Any:
     """Return whether an arm stands still enough for a small supply and a light table.
 
     Args:
-        fastest_joint: Speed of its fastest arm joint, without sign [rad/s].
+        fastest_joint: Speed of its fastest arm joint over a control step, without sign [rad/s].
     """
     return fastest_joint < CALM_SPEED
 
 
-def is_settled(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
-    """Return whether one control step fulfils the success condition: ball in the dish, at rest, arm clear.
+def is_placed(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
+    """Return whether the ball is where it belongs, whatever the arm does: in the dish, at rest, the arm clear.
 
     Args:
         is_in_dish: :func:`is_in_dish`.
@@ -146,6 +147,11 @@ def is_settled(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
         grip_distance: Tool point to ball centre [m].
     """
     return is_in_dish & is_at_rest(ball_speed) & is_clear(grip_distance)
+
+
+def is_settled(is_placed: Any, is_calm: Any) -> Any:
+    """Return whether one control step fulfils the success condition: :func:`is_placed` and :func:`is_calm`."""
+    return is_placed & is_calm
 
 
 ##

@@ -34,7 +34,7 @@ def test_every_stage_is_sound():
         assert stage.starts["home"] >= 0.3, "home episodes are what decides"
         assert 0 < stage.spread <= 1 and 0 <= stage.randomization <= 1
         assert stage.demote_below < stage.promote_at
-        assert min(stage.weights.values()) >= 0
+        assert min(*stage.weights.values(), *stage.costs.values()) >= 0
     shares = [stage.randomization for stage in curriculum.STAGES]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
@@ -54,7 +54,10 @@ def test_a_full_window_of_success_promotes_by_one_stage(small):
 
 
 def test_the_threshold_itself_promotes_and_one_less_does_not():
-    stages = (Stage("a", ("reached",), 0.6, 0.0, {}, {}, 1, 0), Stage("b", ("success",), 1.01, 0.3, {}, {}, 1, 1))
+    stages = (
+        Stage("a", ("reached",), 0.6, 0.0, {}, {}, {}, 1, 0),
+        Stage("b", ("success",), 1.01, 0.3, {}, {}, {}, 1, 1),
+    )
     for good, expected in ((6, "b"), (5, "a")):
         found = Curriculum(window=10, stages=stages)
         found.add(episodes(None, 10 - good) + episodes("reached", good))

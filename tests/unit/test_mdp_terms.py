@@ -34,6 +34,7 @@ CASES = {
     (rewards, "is_ball_high"): ([{"height": 0.02, "held": held} for held in (False, True)], None, (0.0, 1.0)),
     (rewards, "transfer_success"): ([{}], None, (0.0, 1.0)),
     (rewards, "is_terminated_term"): ([{"term_name": "ball_lost"}], None, (0.0, 1.0)),
+    (rewards, "arm_unrest_l1"): ([{}], None, (0.0, INF)),
     (rewards, "action_rate_l2"): ([{}], None, (0.0, 4.0)),
     (rewards, "action_excess_l2"): ([{}], None, (0.0, INF)),
     (terminations, "transfer_success"): ([{}], None, (0.0, 1.0)),
@@ -223,6 +224,21 @@ def test_action_excess_counts_only_what_lies_beyond_one(make_env):
     env = make_env(4)
     env.action_manager.action = torch.tensor([1.0, -1.0, 1.5, -3.0]).unsqueeze(-1).repeat(1, 6)
     assert rewards.action_excess_l2(env).tolist() == [0.0, 0.0, 0.25, 4.0]
+
+
+def test_unrest_costs_what_the_arm_moves_once_the_ball_lies_in_the_dish_and_the_arm_is_clear(make_env):
+    env = make_env(4)
+    state = transfer_state(env)
+    everyone = torch.arange(4)
+    state.begin_episode(everyone, torch.tensor([0.2, 0.05, 0.0]).repeat(4, 1), torch.ones(4, dtype=torch.bool))
+    in_dish, beside = (0.2, 0.05, 0.017), (0.2, 0.15, 0.015)
+    ball = torch.tensor([in_dish, in_dish, in_dish, beside])
+    env.put(ball=ball, tool=torch.tensor([(0.2, 0.05, 0.12), (0.2, 0.05, 0.12), (0.2, 0.05, 0.03), (0.2, 0.05, 0.12)]))
+    env.end_reset(everyone)
+    env.scene["robot"].data.joint_pos.torch[:, 1] += torch.tensor([0.3, 0.6, 0.3, 0.3]) * env.step_dt
+    env.scene["robot"].data.joint_pos.torch[:, 5:] += 0.001  # fingers are not the arm
+    env.advance()
+    assert rewards.arm_unrest_l1(env).tolist() == pytest.approx([0.2, 0.4, 0.0, 0.0], abs=1e-4)
 
 
 def test_the_cost_of_a_termination_follows_its_term(make_env):
