@@ -20,8 +20,9 @@ class StagedCurriculum(ManagerTermBase):
     """Moves through the stages by the success of home episodes, or stays at one.
 
     It sets reward weights, start shares (of the kinds whose share in the configuration is not 0), the spread of ball
-    and dish, and the share of the domain randomization, and logs ``Curriculum/stage/…``: the stage's number, its rate,
-    how full its window is, and the share of the randomization that is on, 0 in a world without any.
+    and dish, the share of the domain randomization and whether success asks for calm, and logs
+    ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the share of the randomization
+    that is on, 0 in a world without any.
 
     Args:
         cfg: Its ``params`` hold ``phase`` (:data:`alice.transfer.curriculum.PHASES`) and ``ramped``: event term of the
@@ -114,6 +115,7 @@ class StagedCurriculum(ManagerTermBase):
             params[key] = opened(whole, nominal, stage.randomization)
         self._env.action_manager.get_term("joints").servo_share = stage.randomization
         self._env.command_manager.get_term("transfer").report_share = stage.randomization
+        transfer_state(self._env).books.asks_calm = stage.asks_calm
 
 
 def opened(whole: tuple[float, float] | Mapping[str, tuple[float, float]], nominal: float, share: float):

@@ -61,6 +61,8 @@ class Books:
         self.last = Last(
             *(value.clone() for value in (self.stages, self.stage_steps, self.max_height, no, no, no, no, whole))
         )
+        self.asks_calm = True
+        """Whether success asks for a calm arm. It does in every audit; a training may ask for it later."""
         self._hold, self._placed_hold = whole.clone(), whole.clone()
         self._was_placed = no.clone()
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
@@ -80,6 +82,7 @@ class Books:
         self._hold = torch.where(now.is_settled, self._hold + 1, 0)
         self._placed_hold = torch.where(now.is_placed, self._placed_hold + 1, 0)
         self._was_placed |= self._placed_hold >= outcome.HOLD_STEPS
+        hold = self._hold if self.asks_calm else self._placed_hold
         height = now.held_height
         self.max_height = torch.maximum(self.max_height, height)
         events = torch.stack(
@@ -89,7 +92,7 @@ class Books:
                 height >= outcome.LIFTED_HEIGHT,
                 (height > outcome.RAISED_HEIGHT) & (now.dish_distance < outcome.CARRIED_DISTANCE),
                 now.is_in_dish & (now.grip_distance > outcome.RELEASED_DISTANCE) & self.stages[:, 1],
-                self._hold >= outcome.HOLD_STEPS,
+                hold >= outcome.HOLD_STEPS,
             ),
             dim=-1,
         )

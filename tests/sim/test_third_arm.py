@@ -29,7 +29,7 @@ from alice.tasks.ball_transfer.env_cfg import BallTransferEnvCfg  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 TASK = "Alice-Ball-Transfer-Crane"
-COUNT = 32
+COUNT = 24
 GROUPS = ("policy", "command_state", "goal_state")
 """What the actor of the state task sees."""
 

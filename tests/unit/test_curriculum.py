@@ -38,6 +38,7 @@ def test_every_stage_is_sound():
     shares = [stage.randomization for stage in curriculum.STAGES]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
+    assert [stage.asks_calm for stage in curriculum.STAGES] == [False, False, False, False, True]
 
 
 def test_demotion_does_not_follow_from_the_rate_that_promoted():

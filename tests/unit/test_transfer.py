@@ -280,6 +280,17 @@ def test_success_asks_for_an_arm_that_moves_slowly_through_the_whole_rest_condit
     assert last.placed.tolist() == [True, True, True, True]
 
 
+def test_a_training_may_ask_for_calm_later(make_env):
+    env = _begin(make_env(1))
+    books = transfer_state(env).books
+    assert books.asks_calm, "as an audit does"
+    books.asks_calm = False
+    for _ in range(10):
+        env.scene["robot"].data.joint_pos.torch[:, 2] += 0.4 * env.step_dt
+        _step(env, **SETTLED)
+    assert books.stages[:, -1].tolist() == [True]
+
+
 def test_the_ball_is_placed_once_for_all_and_no_episode_inherits_it(env):
     for _ in range(10):
         _step(env, **SETTLED)
