@@ -25,6 +25,7 @@ from alice.learning import env_state, progress
 from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
 from alice.runs import checkpoints, launch
+from alice.transfer.state import transfer_state
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +79,12 @@ class CutRunner:
         def update():
             with launch.learning_threads():
                 losses = stock_update()
+            self._choose_noise()
             self._finished += 1
             return losses
 
         self.alg.act, self.alg.update = act, update
+        self._choose_noise()
         try:
             with self.stop.listening(), progress.shown(self.logger):
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
@@ -97,6 +100,15 @@ class CutRunner:
             del self.alg.act, self.alg.update
             if hasattr(self.logger.writer, "flush"):  # TensorBoard's own thread may not get to it any more
                 self.logger.writer.flush()
+
+    def _choose_noise(self) -> None:
+        """Let the noise depend on what is seen once the training asks for calm, from one rollout to the next.
+
+        Where nothing has been found yet it would only learn where it is safest to do nothing.
+        """
+        actor = getattr(self.alg, "actor", None)
+        if hasattr(actor, "is_attentive"):
+            actor.is_attentive = transfer_state(self.env.unwrapped).books.asks_calm
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint under a temporary name, rename it and drop the oldest beyond :attr:`keep`."""

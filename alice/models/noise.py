@@ -47,6 +47,8 @@ class AttentiveNoiseMLPModel(MLPModel):
 
     def __init__(self, *others, noise_dims: tuple[int, ...] | list[int] = (64,), **named):
         super().__init__(*others, **named)
+        self.is_attentive = True
+        """Whether the second network counts; if not, the noise is the same everywhere."""
         self.noise = MLP(self._get_latent_dim(), self.distribution.output_dim, noise_dims, "elu")
         torch.nn.init.zeros_(self.noise[-1].weight)
         torch.nn.init.zeros_(self.noise[-1].bias)
@@ -55,7 +57,8 @@ class AttentiveNoiseMLPModel(MLPModel):
     def forward(self, obs, masks=None, hidden_state=None, stochastic_output: bool = False) -> torch.Tensor:
         """Return actions, (B, A): a sample, or the mean."""
         if stochastic_output:
-            self.distribution.shift(self.noise(self.get_latent(obs, masks, hidden_state)))
+            by = self.noise(self.get_latent(obs, masks, hidden_state))
+            self.distribution.shift(by if self.is_attentive else torch.zeros_like(by))
         return super().forward(obs, masks, hidden_state, stochastic_output)
 
 

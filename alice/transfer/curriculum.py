@@ -52,8 +52,8 @@ away from balls before it has ever reached one: reaching then fell from 20 % to 
 
 EARLY_COSTS = {"unrest": 0.0, "action_rate": 0.01}
 LATE_COSTS = {"unrest": 0.3, "action_rate": 0.5}
-"""What an arm that moves badly costs per second, until the ball is usually carried and from then on. Rest is not paid for
-before: where an episode begins at the dish it is had by doing nothing, and the SO-101 then never learned to reach."""
+"""What an arm that moves badly costs per second, until the ball is usually carried and from then on. Unrest costs
+nothing before: where an episode begins at the dish doing nothing is best then, and the SO-101 learned to reach late."""
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""

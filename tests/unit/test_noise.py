@@ -61,6 +61,16 @@ def test_a_new_model_has_the_same_noise_everywhere_and_learns_where_it_hurts():
     assert quiet < 0.5 * loud
 
 
+def test_the_second_network_can_be_left_out_and_learns_nothing_then():
+    model, obs = _model()
+    torch.nn.init.normal_(model.noise[-1].weight)
+    model.is_attentive = False
+    model(obs, stochastic_output=True)
+    assert model.output_std.std(dim=0).max() < 1e-6
+    model.output_std.sum().backward()
+    assert all(weight.grad is None or not weight.grad.any() for weight in model.noise.parameters())
+
+
 def test_the_mean_knows_nothing_of_the_noise():
     model, obs = _model()
     before = model(obs)
