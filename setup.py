@@ -39,7 +39,12 @@ setup(
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
         "deploy": ["onnxruntime"],
-        "test": ["imageio", "pytest", "setuptools>=70.1", *LINTERS],  # setuptools: one test builds the wheel without a network
+        "test": [
+            "imageio",
+            "pytest",
+            "setuptools>=70.1",
+            *LINTERS,
+        ],  # setuptools: one test builds the wheel without a network
         "dev": ["ruff", "pyright", "pre-commit"],
     },
 )
