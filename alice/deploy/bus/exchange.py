@@ -34,6 +34,8 @@ class Exchange:
         self.line, self.clock, self.framing = line, clock, framing
         self._allowed = allowed
         self._scanner = Scanner(framing)
+        self.sent_by = clock.now()
+        """When the last byte that was sent has gone over the line [s]: what is sent waits for what was sent before."""
         self._sent: deque[bytes] = deque(maxlen=32)
         """Frames whose echo may come."""
         self._ready: deque[tuple[Frame, float]] = deque()
@@ -62,8 +64,10 @@ class Exchange:
             if self.name_of(frame) not in self._allowed:
                 raise ValueError(f"frame {frame.hex(' ')} is none that a driver may send")
         self._sent.extend(frames)
+        data = b"".join(frames)
+        self.sent_by = max(self.clock.now(), self.sent_by) + self.byte_time(len(data))
         self.counters["sent"] += len(frames)
-        self.line.write(b"".join(frames))
+        self.line.write(data)
 
     def frames(self, until: float) -> Iterator[tuple[Frame, float]]:
         """Yield frames that are no echo, each with the time of its last byte [s], until that moment has come."""

@@ -15,7 +15,7 @@ BROADCAST = 254
 
 @dataclass(frozen=True)
 class Framing:
-    """How a protocol wraps what it says: header, id if there is one, length, code, parameters, checksum if there is one.
+    """How a protocol wraps what it says: header, id, length, code, parameters, checksum. LSC has no id and no checksum.
 
     The checksum is the complement of the low byte of the sum of all that stands between header and checksum.
     """

@@ -1,5 +1,6 @@
-"""What bytes go through: a serial port, or the USB-HID reports of the xArm's board. pyserial and hidapi are loaded when
-a port is opened, not before.
+"""What bytes go through: a serial port, or the USB-HID reports of the xArm's board.
+
+pyserial and hidapi are loaded when a port is opened, not before.
 """
 
 from __future__ import annotations
@@ -113,9 +114,7 @@ def _look_at(port: str) -> None:
     if os.path.isdir(port):
         raise PortError(f"port {port!r} is a folder; {seen_ports()}")
     if not os.access(port, os.R_OK | os.W_OK):
-        raise PortError(
-            f"port {port!r} may not be opened by you; sudo usermod -aG dialout $USER, and log in again"
-        )
+        raise PortError(f"port {port!r} may not be opened by you; sudo usermod -aG dialout $USER, and log in again")
 
 
 def _why_not(port: str, error: Exception) -> str:

@@ -4,9 +4,9 @@ The board is slow: it asks its servos one after the other, a position read was s
 takes 36 ms of wire on the serial port. So nobody waits for one: :meth:`LscBus.positions` asks when no question is open
 and returns what has come since, goals go out in between. A position may be as old as its question, and says so.
 
-Frames have no checksum. An answer is taken by its length, its command, the ids that it must name, the range that a servo
-can be in, and the furthest that it can have gone since its last answer; one that jumps further is taken when the next
-says the same. PyPI's ``xarm`` 0.0.4 has a wrong scale, waits 50 ms and raises IndexError on what comes later.
+Frames have no checksum. An answer is taken by its length, its command, the ids that it must name, the range that a
+servo can be in, and the furthest that it can have gone since its last answer; one that jumps further is taken when
+the next says the same. PyPI's ``xarm`` 0.0.4 has a wrong scale, waits 50 ms and raises IndexError on what comes later.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class LscBus:
         return self._exchange.counters
 
     def positions(self, servo_ids: Iterable[int], budget: float) -> dict[int, Position]:
-        """Return the positions that have come since the last call, of a question that may have been asked in an earlier
-        one; often there are none.
+        """Return the positions that have come since the last call; often there are none.
+
+        They may answer a question that an earlier call has asked.
         """
         wanted = tuple(servo_ids)
         deadline = self._clock.now() + budget

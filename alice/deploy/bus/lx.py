@@ -1,10 +1,10 @@
 """Driver of Hiwonder's LX servos on a half-duplex TTL line (115200 baud).
 
-Why not ``lewanlib`` 0.1.1 (MIT), which speaks this protocol soundly: it waits by ``serial``'s own time-out, which is one
-per connection and not what is left of a control period; it sleeps 10 ms between retries; it takes off an echo by
-counting bytes, so an adapter without one costs a whole time-out per frame; an answer of another servo ends the question
-as an exception; it offers ids, limits and offsets to be written; and it has no clock to be given. What is left after
-these is its frame codec of thirty lines, which :mod:`.frames` is for all three protocols.
+Why not ``lewanlib`` 0.1.1 (MIT), which speaks this protocol soundly: it waits by ``serial``'s own time-out, which is
+one for each connection and not what is left of a control period; it sleeps 10 ms between retries; it takes off an echo
+by counting bytes, so an adapter without one costs a whole time-out per frame; an answer of another servo ends the
+question as an exception; it offers ids, limits and offsets to be written; and it has no clock to be given. What is left
+after these is its frame codec of thirty lines, which :mod:`.frames` is for all three protocols.
 """
 
 from __future__ import annotations
@@ -133,23 +133,23 @@ class LxBus:
         for attempt in range(TRIES):
             missing = [key for key in keys if key not in answers]
             for index, key in enumerate(missing):
-                left = deadline - self._clock.now()
+                left = deadline - max(self._clock.now(), self._exchange.sent_by)
                 if left < SHORTEST_WAIT:
                     return answers
                 wait = min(left, max(left / (len(missing) - index), 3.0 * self._usual))
                 self._exchange.counters["retries"] += attempt > 0
-                answer = self._question(key, wait)
+                answer = self._question(key, wait, deadline)
                 if answer is not None:
                     answers[key] = answer
         return answers
 
-    def _question(self, key: Key, wait: float) -> tuple[bytes, float] | None:
+    def _question(self, key: Key, wait: float, deadline: float) -> tuple[bytes, float] | None:
         """Return one answer and the time that it is not older than; None if it did not come."""
         exchange, (servo_id, code) = self._exchange, key
         exchange.drain(_key)
-        asked = self._clock.now()
+        asked = max(self._clock.now(), exchange.sent_by)
         exchange.send([LX.build(code, (), servo_id)])
-        for frame, at in exchange.frames(asked + wait):
+        for frame, at in exchange.frames(min(exchange.sent_by + wait, deadline)):
             if _key(frame) == key and len(frame.parameters) == SIZES[code]:
                 self._usual += 0.1 * (at - asked - self._usual)
                 return frame.parameters, exchange.stamp(key, asked, at)

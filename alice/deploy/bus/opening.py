@@ -82,7 +82,7 @@ def protocol_of(arm: Arm, port: str, protocol: str | None) -> str:
         on = " (USB-HID is the xArm's own board)" if port == HID else ""
         raise PortError(f"{arm.title} does not speak {protocol}{on}; it speaks {', '.join(spoken)}")
     if port != EMULATED and (protocol == "lsc-hid") != (port == HID):
-        raise PortError(f"{protocol} does not go over port {port!r}; lsc-hid has the port hid, all others a serial port")
+        raise PortError(f"{protocol} does not go over port {port!r}; lsc-hid has the port hid, others a serial port")
     return protocol
 
 

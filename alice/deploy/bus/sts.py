@@ -1,13 +1,12 @@
 """Driver of Feetech's STS servos on a half-duplex TTL line (1 Mbit/s), as on the SO-101.
 
-Why not ``feetech-servo-sdk`` 1.0.0: its time-outs are 34 ms at least, counted by ``time.time`` (which runs backwards when
-the machine's clock is set), and it polls without a pause until they end; a single servo that does not answer a sync
-read keeps it waiting once for each servo after it; it does not know an echo; it clears nothing before it asks
-(``clearPort`` flushes the output), so a late answer is taken for the next; no clock can be given to it; the package on
-PyPI has no maintainer that answers. LeRobot, which uses it, patches its time-outs in place.
+Why not ``feetech-servo-sdk`` 1.0.0: its time-outs are 34 ms at least, counted by ``time.time`` (which runs backwards
+when the machine's clock is set), and it polls without a pause until they end; a sync read ends at the first servo that
+does not answer; it does not know an echo; it clears nothing before it asks (``clearPort`` flushes the output), so a
+late answer is taken for the next; and no clock can be given to it. LeRobot, which uses it, patches its time-outs.
 
-Goal *time* acts in PWM mode only, so a duration becomes a goal *velocity*. Everything is asked by sync read: the request
-goes to everybody (id 254), so that no answer can be taken for an echo or an echo for an answer.
+Goal *time* acts in PWM mode only, so a duration becomes a goal *velocity*. Everything is asked by sync read: the
+request goes to everybody (id 254), so that no answer can be taken for an echo or an echo for an answer.
 """
 
 from __future__ import annotations
@@ -146,7 +145,7 @@ class StsBus:
                     self._held.add(servo_id)
         held = [servo_id for servo_id in servo_ids if servo_id in self._held]
         self._write_goals({servo_id: (self._goals[servo_id], 1) for servo_id in held})
-        self._write(TORQUE, {servo_id: b"\x01" for servo_id in held})
+        self._write(TORQUE, dict.fromkeys(held, b"\x01"))
 
     def torque(self, servo_ids: Iterable[int], is_on: bool, budget: float) -> None:
         """Switch the torque of servos; one that is switched on stays where it is."""
@@ -157,7 +156,7 @@ class StsBus:
         self._held -= set(servo_ids)
         for servo_id in servo_ids:
             self._goals.pop(servo_id, None)
-        self._write(TORQUE, {servo_id: b"\x00" for servo_id in servo_ids})
+        self._write(TORQUE, dict.fromkeys(servo_ids, b"\x00"))
 
     def health(self, servo_ids: Iterable[int], budget: float) -> dict[int, Health]:
         """Return supply, temperature, load and error bits, all servos asked at once: 0.3 ms each on the wire."""
@@ -217,23 +216,25 @@ class StsBus:
         answers: dict[int, tuple[bytes, int, float]] = {}
         for attempt in range(TRIES):
             missing = [servo_id for servo_id in servo_ids if servo_id not in answers]
-            left = deadline - self._clock.now()
+            left = deadline - max(self._clock.now(), self._exchange.sent_by)
             least = self._exchange.byte_time(8 + len(missing) * (7 + what[1])) + FASTEST_GAPS
             if not missing or left < least:
                 break
             self._exchange.counters["retries"] += attempt > 0
             wait = min(left, max(left / (TRIES - attempt), 3.0 * self._usual, least))
-            self._sync_read(missing, what, wait, answers)
+            self._sync_read(missing, what, wait, deadline, answers)
         return answers
 
-    def _sync_read(self, servo_ids: list[int], what: tuple[int, int], wait: float, answers: dict) -> None:
-        """Ask servos once and add the answers to those that are there."""
+    def _sync_read(
+        self, servo_ids: list[int], what: tuple[int, int], wait: float, deadline: float, answers: dict
+    ) -> None:
+        """Ask servos once, and add the answers that come in time to those that are there."""
         exchange, (address, size) = self._exchange, what
         exchange.drain(_key)
-        asked = self._clock.now()
+        asked = max(self._clock.now(), exchange.sent_by)
         exchange.send([STS.build(SYNC_READ, (address, size, *servo_ids), BROADCAST)])
         open_ones = set(servo_ids)
-        for frame, at in exchange.frames(asked + wait):
+        for frame, at in exchange.frames(min(exchange.sent_by + wait, deadline)):
             key = _key(frame)
             if frame.servo_id in open_ones and key[1] == size:
                 answers[frame.servo_id] = frame.parameters, frame.code, exchange.stamp(key, asked, at)
