@@ -45,6 +45,8 @@ class Servo:
     """Lowest and highest supply that the arm is driven at [V]."""
     hottest: float
     """Temperature at which the arm is stopped, under that at which the servo stops itself [°C]."""
+    position_gain: int | None = None
+    """P of its firmware that the drives of the arm's table have; None where the firmware has none to be read."""
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,23 @@ CENTRE_COUNTS = 2048
 COUNTS = (0, 4095)
 HOTTEST = 65.0
 """Stop before the servo does, at 70 °C (its register 13)."""
+POSITION_GAIN = 16
+"""P that LeRobot sets and that the identified arms ran with (LER); the factory's is 32 and twice as stiff."""
 
 
 def _servo(name: str, stall_torque: float, no_load_speed: float, supply: tuple[float, float]) -> Servo:
     return Servo(
-        name, "sts", stall_torque, no_load_speed, COUNTS_PER_RADIAN, CENTRE_COUNTS, math.pi, COUNTS, supply, HOTTEST
+        name=name,
+        bus="sts",
+        stall_torque=stall_torque,
+        no_load_speed=no_load_speed,
+        counts_per_radian=COUNTS_PER_RADIAN,
+        centre_counts=CENTRE_COUNTS,
+        travel=math.pi,
+        counts=COUNTS,
+        supply=supply,
+        hottest=HOTTEST,
+        position_gain=POSITION_GAIN,
     )
 
 
