@@ -26,7 +26,7 @@ from alice.deploy.pilot import Pilot, Plan
 from alice.deploy.safety import Look, Safety
 from alice.deploy.sensing import Encoders, Vitals
 from alice.deploy.states import ENDS, Bounds, Order, State
-from alice.deploy.watching import Shot, Watch
+from alice.deploy.watching import Eye, Watch
 
 LEAD = 0.5
 """When a command is due, share of the period after its beginning."""
@@ -54,13 +54,6 @@ class Operator(Protocol):
 
     def keys(self) -> str:
         """Return the keys that were pressed since the last call, those to stop left out."""
-
-
-class Eye(Protocol):
-    """A camera."""
-
-    def latest(self) -> Shot | None:
-        """Return the newest picture; None before the first. Returns at once."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,7 @@ class Loop:
         about: For the black box.
         tell: Called with a line for the operator at every change.
         lead: See :data:`LEAD`.
+        straight: See :class:`alice.deploy.watching.Watch`.
     """
 
     def __init__(
@@ -106,6 +100,7 @@ class Loop:
         about: dict[str, Any] | None = None,
         tell: Callable[[str], None] = print,
         lead: float = LEAD,
+        straight: Callable[[np.ndarray], np.ndarray] = lambda picture: picture,
     ):
         contract: Contract = policy.contract
         self._bus, self._clock, self._calibration = bus, clock, calibration
@@ -114,7 +109,7 @@ class Loop:
         self._lead = lead * self.period
         self._encoders, self._vitals = Encoders(calibration), Vitals(calibration, bus.protocol)
         self._reads_back = bus.reads_back and contract.reads_back
-        self._watch = Watch(camera, contract)
+        self._watch = Watch(camera, contract, straight)
         guard = Guard(calibration, contract)
         self._pilot = Pilot(policy, plan, guard, calibration.lift)
         self.safety = Safety(guard, np.array(contract.arm.home), self._bounds(contract))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -28,15 +29,34 @@ class Shot:
     """Whether it has not been seen before."""
 
 
+class Eye(Protocol):
+    """A camera."""
+
+    def read(self) -> tuple[np.ndarray | None, float]:
+        """Return the newest picture, (H, W, 3) uint8 red, green, blue, and when it was taken [s]. Waits for nothing.
+
+        Raises:
+            OSError: If the camera is gone.
+        """
+
+    def close(self) -> None:
+        """Give the camera back."""
+
+
 class Watch:
     """Keeps the newest good picture. A blank one, or the same again from an arm that has moved since, is none.
 
     Args:
         camera: The camera; None if there is none.
         contract: Of the policy that looks at the pictures.
+        straight: Makes of a picture one that the camera of the contract would take
+            (:func:`alice.deploy.camera.straightener`).
     """
 
-    def __init__(self, camera: Any, contract: Contract):
+    def __init__(
+        self, camera: Eye | None, contract: Contract, straight: Callable[[np.ndarray], np.ndarray] = lambda shot: shot
+    ):
+        self._straight = straight
         self._item = next((item for item in contract.inputs if isinstance(item, ImageInput)), None)
         self._camera = camera if self._item is not None else None
         self._last: np.ndarray | None = None
@@ -62,21 +82,25 @@ class Watch:
             joints: Where the arm is, (J,) [rad, m].
             now: Time by the camera's clock [s].
         """
-        shot = None if self._camera is None else self._camera.latest()
-        if shot is None or shot.at <= self._given_at:
+        try:
+            picture, taken_at = (None, -np.inf) if self._camera is None else self._camera.read()
+        except OSError:
             return self._again()
-        self._given_at = shot.at
-        if shot.picture.std() < BLANK:
+        if picture is None or taken_at <= self._given_at:
             return self._again()
-        is_same = self._last is not None and np.array_equal(self._last, shot.picture)
-        has_moved = self._pose is None or joints is None or np.abs(joints - self._pose).max() > MOVED
-        if is_same and has_moved:
+        self._given_at = taken_at
+        if picture.std() < BLANK or self._is_old(picture, joints):
             return self._again()
-        if not is_same:
-            self._last, self._pose = shot.picture, joints
-        fitted = fit_picture(shot.picture[None], self._item.width, self._item.height)[0]
-        self._good = Shot(fitted, shot.at)
+        fitted = fit_picture(self._straight(picture)[None], self._item.width, self._item.height)[0]
+        self._good = Shot(fitted, taken_at)
         return self._good
+
+    def _is_old(self, picture: np.ndarray, joints: np.ndarray | None) -> bool:
+        """Whether a picture is the one before, though the arm has moved since it came."""
+        if self._last is None or not np.array_equal(self._last, picture):
+            self._last, self._pose = picture, joints
+            return False
+        return self._pose is None or joints is None or bool(np.abs(joints - self._pose).max() > MOVED)
 
     def _again(self) -> Shot | None:
         return None if self._good is None else Shot(self._good.picture, self._good.at, is_news=False)

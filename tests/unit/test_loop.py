@@ -14,7 +14,6 @@ from alice.deploy import black_box, calibration, loop
 from alice.deploy.clock import SteppedClock
 from alice.deploy.guard import TABLE_DEPTH
 from alice.deploy.states import State
-from alice.deploy.watching import Shot
 
 ARMS = list(arms.ARMS.values())
 by_arm = pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
@@ -68,14 +67,12 @@ class Eye:
         self.frozen = self.blank = self.gone = False
         self._shot = None
 
-    def latest(self):
+    def read(self):
         if self.gone:
-            return self._shot
-        if not (self.frozen and self._shot):
-            picture = self._noise.integers(0, 255, (96, 128, 3), np.uint8)
-            self._shot = Shot(picture, self._clock.now())
-        picture = np.zeros_like(self._shot.picture) if self.blank else self._shot.picture
-        return Shot(picture, self._clock.now())
+            raise OSError("unplugged")
+        if not (self.frozen and self._shot is not None):
+            self._shot = self._noise.integers(0, 255, (96, 128, 3), np.uint8)
+        return np.zeros_like(self._shot) if self.blank else self._shot.copy(), self._clock.now()
 
 
 class Session:
