@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     if args.width < 64 or args.width % 2:
         raise usage.UsageError(f"--width {args.width}: the video takes even widths from 64 on")
     needs = args.by == "policy"
-    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=needs, takes_onnx=True)
+    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=needs, takes=(".onnx",))
 
     with terminal.doing("loading Isaac Lab"):
         from alice.recording import dataset, record

@@ -20,8 +20,6 @@ SIZE = (128, 96)
 """Width and height of both pictures [pixels]."""
 NAMES = ("wrist", "overview")
 """The cameras, as ``observation.images.<name>`` has them."""
-OVERSAMPLING = {"wrist": 1, "overview": video.OVERSAMPLING}
-"""How many times as many pixels a side are rendered: the arm's edges from afar need it, the ball at hand does not."""
 
 
 def add(env_cfg: Any, names: tuple[str, ...] = NAMES, size: tuple[int, int] = SIZE) -> None:
@@ -41,7 +39,7 @@ def add(env_cfg: Any, names: tuple[str, ...] = NAMES, size: tuple[int, int] = SI
         place = mounted.prim_path.replace("wrist_camera", _sensor("wrist"))
         env_cfg.scene.recorded_wrist = replace(mounted, prim_path=place, width=size[0], height=size[1])
     if "overview" in names:
-        env_cfg.scene.recorded_overview = video.camera_cfg(_sensor("overview"), *size, OVERSAMPLING["overview"])
+        env_cfg.scene.recorded_overview = video.camera_cfg(_sensor("overview"), *size, oversampling=1)
 
 
 def _sensor(name: str) -> str:
@@ -67,4 +65,4 @@ class Cameras:
 
     def pictures(self) -> dict[str, np.ndarray]:
         """Return what each camera sees now, (N, H, W, 3) uint8 by name."""
-        return {name: video.pictures(camera, OVERSAMPLING[name]) for name, camera in self._cameras.items()}
+        return {name: video.pictures(camera, oversampling=1) for name, camera in self._cameras.items()}
