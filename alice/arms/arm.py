@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .gripper import CoupledFingers, SingleJaw
+from .lerobot import LeRobotKind
 
 Vector = tuple[float, float, float]
 AXES: dict[str, Vector] = {
@@ -178,6 +179,8 @@ class Arm:
     """Links whose faces touch the ball."""
     source: str
     """File that its numbers are in."""
+    lerobot: LeRobotKind | None = None
+    """How LeRobot counts its joints (:mod:`alice.arms.lerobot`); None where it knows no such arm."""
 
     hand_link = "hand"
 

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 from .arm import Arm, Camera, Joint, Servo
 from .gripper import SingleJaw
+from .lerobot import LeRobotKind
 
 ##
 # Servos
@@ -281,6 +282,7 @@ SO101 = Arm(
     mirror=None,
     finger_links=("hand", "jaw"),
     source="alice/arms/so101.py",
+    lerobot=LeRobotKind("so_follower", (*SWEEP_MIDDLE.values(), -ROLL_ZERO)),
 )
 """The arm with servos of 7.4 V."""
 

@@ -19,6 +19,7 @@ ROBOT_SIDE = ("alice/deploy", "alice/contract", "alice/arms")
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts")
 FOUND_THERE = {
     "tensorrt": "comes with JetPack; alice/deploy runs without it",
+    "lerobot": "docs/lerobot.md has the command: no extra can say which side wins about packaging",
 }
 """Imports that no installer is asked for, and why."""
 UNIMPORTED = {
