@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from pathlib import Path
 
 from alice import arms
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
     served = _open(args)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     print(f"port {args.link or served.port}", flush=True)
     try:
         served.serve(seconds=args.seconds)
