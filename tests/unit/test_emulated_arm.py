@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from alice.deploy.clock import MachineClock, SteppedClock
 from alice.deploy.emulator import KINDS, EmulatedArm, EmulatedCamera, FaultError, WorldError, terminal
 from alice.deploy.emulator import world as worlds
 from alice.deploy.emulator.bench import Bench, joint_positions, servo_angles
+from alice.deploy.emulator.camera import SharedPicture
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY_ARM = pytest.mark.parametrize("name", ARMS)
@@ -256,6 +258,24 @@ def test_bytes_take_their_time_on_the_wire():
     assert made.clock.now() - began == pytest.approx(0.001 + 14 * 10 / 115200, abs=1e-9)
 
 
+@pytest.mark.parametrize("protocol", WIRES)
+def test_no_frame_is_too_much_for_the_emulated_arm(protocol):
+    """Whole frames of random content, and rubbish between them."""
+    made, drawn = talk(protocol), random.Random(0)
+    framing, wire = made.arm.firmware.framing, made.arm.bytes
+    ids = [*made.ids, 254, 99]
+    codes = {"lx": range(40), "sts": (1, 2, 3, 4, 5, 6, 0x82, 0x83)}.get(protocol, range(30))
+    for _ in range(3000):
+        body = [drawn.choice((drawn.randrange(256), drawn.choice(made.ids), 42, 2)) for _ in range(drawn.randrange(10))]
+        body = body[:4] if protocol == "lx" else body
+        wire.send(framing.build(drawn.choice(codes), body, drawn.choice(ids)), made.clock.now())
+        if drawn.random() < 0.1:
+            wire.send(drawn.randbytes(drawn.randrange(9)), made.clock.now())
+        made.wait(0.002)
+        wire.take(made.clock.now())
+    assert np.isfinite(made.arm.joint_angles()).all()
+
+
 ##
 # Faults
 ##
@@ -449,3 +469,22 @@ def test_the_command_serves_an_arm_in_another_process(tmp_path):
         finally:
             door.terminate()
     assert not os.path.lexists(tmp_path / "arm") and not (tmp_path / "faults").exists()
+
+
+def test_a_picture_is_shared_between_processes(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        SharedPicture(tmp_path / "picture")
+    writer = SharedPicture(tmp_path / "picture", is_writer=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
+    writer.write(pictures[0], 1.25)
+    reader = SharedPicture(tmp_path / "picture")
+    writer.write(pictures[1], 1.5)
+    picture, taken_at = reader.read()
+    assert (picture == pictures[1]).all() and taken_at == 1.5
+    reader.close()
+    assert (tmp_path / "picture").exists()
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "letter").write_text("Dear picture,")
+    with pytest.raises(OSError, match="holds no picture"):
+        SharedPicture(tmp_path / "letter")
