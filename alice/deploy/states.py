@@ -93,7 +93,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     Event("stop", "the operator's key, SIGINT or SIGTERM", {**_REFUSE, **_in(_UPRIGHT, State.LOWERING)}, 130),
     Event("blind", "a servo's position is older than its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
-    Event("outside", "a joint is reported where none can be, for its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
+    Event("outside", "twice in a row a joint is reported where none can be", _in(_AT_WORK, State.HOLDING), _SAFETY),
     Event(
         "off course",
         "two readings in a row are further from the latest commands than the following error allowed",
