@@ -12,7 +12,7 @@ from alice import arms
 from alice.cli import files, usage
 from alice.deploy import fault_bench
 
-BEGIN, END = "<!-- faults: written by scripts/fault_table.py -->\n", "<!-- end of the faults -->"
+BEGIN, END = "<!-- faults: written by fault_table.py -->\n", "<!-- end of the faults -->"
 BOTH = "both"
 
 

@@ -166,31 +166,33 @@ class _Spy:
 
     def __init__(self, bus: Any, clock: SteppedClock, arm: Arm):
         self._bus, self._clock, self._servo = bus, clock, arm.joints[0].servo
-        self.sign = np.inf
+        self.signs: dict[str, float] = {}
+        """Since when each kind of sign has been there [s]; one that goes away is forgotten."""
         self.since = np.inf
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
 
-    def seen(self) -> None:
-        """Remember a sign."""
-        now = self._clock.now()
-        if now >= self.since:
-            self.sign = min(self.sign, now)
+    def seen(self, kind: str, is_there: bool = True) -> None:
+        """Remember whether a kind of sign is there."""
+        if not is_there:
+            self.signs.pop(kind, None)
+        elif self._clock.now() >= self.since:
+            self.signs.setdefault(kind, self._clock.now())
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except BusError:
-            self.seen()
+            self.seen("port")
             raise
 
     def positions(self, servo_ids: Any, budget: float) -> Any:
         """Ask, and look whether all answered."""
         asked = tuple(servo_ids)
         found = self._guarded(lambda: self._bus.positions(asked, budget))
-        if set(found) != set(asked):
-            self.seen()
+        for servo_id in asked:
+            self.seen(f"position {servo_id}", servo_id not in found)
         return found
 
     def move(self, goals: Any, duration: float, budget: float) -> None:
@@ -201,11 +203,10 @@ class _Spy:
         """Ask, and look whether all is well."""
         found = self._guarded(lambda: self._bus.health(servo_ids, budget))
         low, high = self._servo.supply
-        for said in found.values():
+        for servo_id, said in found.items():
             is_hot = said.temperature is not None and said.temperature > self._servo.hottest
             is_off = said.voltage is not None and not low <= said.voltage <= high
-            if is_hot or is_off or said.faults:
-                self.seen()
+            self.seen(f"health {servo_id}", is_hot or is_off or bool(said.faults))
         return found
 
 
@@ -249,6 +250,7 @@ class _Bench:
         )
         self._began = self._given = np.inf
         self._picture_at: float | None = None
+        self._sign = np.nan
         self._advance, self._loop._advance = self._loop._advance, self._watched
 
     def _trouble(self) -> float:
@@ -260,7 +262,7 @@ class _Bench:
         if kind == "slow" or (kind == "nap" and now < self._given + 0.1):
             self._clock.advance(0.06 if kind == "slow" else 0.4)
         if kind in ("slow", "nap", "nan"):
-            self._spy.seen()
+            self._spy.seen(kind)
         return np.nan if kind == "nan" else 0.0
 
     def _watched(self, now: float, look: Any) -> None:
@@ -274,13 +276,15 @@ class _Bench:
                 self._emulated.inject(fault.pop("fault"), at=self._given, **fault)
         if self._case.trouble.startswith("stop") and now >= self._given:
             self._operator.stops = 2 if now > self._given + 0.4 and self._case.trouble == "stop twice" else 1
-            self._spy.seen()
+            self._spy.seen("stop")
+        was = safety.state
+        picture_at = self._loop._row.get("picture_at")
+        self._spy.seen("picture", picture_at == self._picture_at)
+        self._picture_at = picture_at
+        self._spy.seen("course", bool(safety._off_course(look)) or safety._strikes > 0)
         self._advance(now, look)
-        row = self._loop._row
-        is_new = row.get("picture_at") != self._picture_at
-        self._picture_at = row.get("picture_at")
-        if safety._strikes == 1 or not is_new:
-            self._spy.seen()
+        if np.isnan(self._sign) and now >= self._given and safety.state is not was and safety.event.name != "over":
+            self._sign = min([now, *self._spy.signs.values()])
 
     def run(self) -> Found:
         """Run to the end."""
@@ -292,10 +296,9 @@ class _Bench:
         first = later[0] if later else {"time": np.nan, "state": "running", "reason": ""}
         is_end = first["state"] == "running" or (ended.exit_code == 0 and first["event"] in ("at home", "finished"))
         state = "running" if is_end else first["state"]
-        sign = min(self._spy.sign, first["time"]) if state != "running" else np.nan
         time = first["time"] if state != "running" else np.nan
         line = "it goes on" if ended.exit_code == 0 else ended.reason
-        return Found(self._case, state, time - begin, time - sign, largest, ended.event, ended.exit_code, line)
+        return Found(self._case, state, time - begin, time - self._sign, largest, ended.event, ended.exit_code, line)
 
 
 def run(arm: Arm, case: Case) -> Found:

@@ -84,6 +84,7 @@ class Safety:
         self._sent: deque[tuple[float, np.ndarray]] = deque(maxlen=64)
         self._goals: list[np.ndarray] = []
         self._course = ""
+        self._held: deque[float] = deque(maxlen=self.bounds.holds)
 
     @property
     def order(self) -> Order:
@@ -119,6 +120,7 @@ class Safety:
         follows = event.to[self.state]
         if follows is State.HOLDING:
             self._resume, self._is_pushed = self.state, event.name == "off course"
+            self._held.append(now)
         if event.exit_code is not None and self.ended_by is None and follows in (*ENDS, State.LOWERING):
             self.ended_by, self.end_reason = event, detail or event.meaning
         if event.name == "not well":
@@ -164,12 +166,15 @@ class Safety:
     def _judged(self, now: float, look: Look, bounds: Bounds) -> dict[str, str | bool]:
         """Return what of the events comes of time in a state, with its details."""
         lasted = now - self._since
+        is_often = len(self._held) == bounds.holds and now - self._held[0] < bounds.often
         is_slow = lasted > bounds.longest and self.state in (State.HOMING, State.LOWERING)
         return {
             "not well": self.state is State.HOLDING
-            and lasted > (bounds.clear if self._is_pushed else bounds.holding)
+            and lasted > (bounds.clear if self._is_pushed or is_often else bounds.holding)
             and self.reason,
-            "well again": not self._is_pushed and now - self._well_since >= bounds.clear and "all is well again",
+            "well again": not (self._is_pushed or is_often)
+            and now - self._well_since >= bounds.clear
+            and "all is well again",
             "not ready": self.state is State.CHECKING
             and lasted > bounds.checking
             and (look.unchecked or "the checks are not passed"),

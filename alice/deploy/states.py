@@ -104,7 +104,11 @@ EVENTS: tuple[Event, ...] = (
     Event("late", "3 of the last 10 commands were more than 10 ms late", _in(_AT_WORK, State.HOLDING), _SAFETY),
     Event("old picture", "the newest good picture is older than its age limit", _in("running", State.HOLDING), _SAFETY),
     Event("no action", "the policy has refused 3 times in a row", _in("running", State.HOLDING), _SAFETY),
-    Event("not well", "it is held for 2 s, or what was off course", _in("holding", State.LOWERING)),
+    Event(
+        "not well",
+        "it is held for 2 s, or for the eighth time in 10 s, or because it was off course",
+        _in("holding", State.LOWERING),
+    ),
     Event("well again", "nothing was wrong for 0.25 s", _in("holding", RESUME)),
     Event("not ready", "the checks are not passed within 3 s", _REFUSE, 2),
     Event(
@@ -138,6 +142,9 @@ class Bounds:
     memory: float = 0.35
     """How far back a reading may lag behind commands."""
     holding: float = 2.0
+    holds: int = 8
+    """How often it may be held in :attr:`often`."""
+    often: float = 10.0
     clear: float = 0.25
     checking: float = 3.0
     blocked: float = 1.0

@@ -122,6 +122,17 @@ def test_trouble_that_flickers_does_not_start_the_arm_again_and_again():
     assert State.RUNNING not in states and states[-1] in (State.LOWERING, State.OFF)
 
 
+def test_trouble_that_comes_again_and_again_ends_the_run():
+    day, entered = Day(ARMS[0]).run(), 0
+    for k in range(400):
+        before = day.safety.state
+        state = day.step(misses=3 if k % 8 == 0 else 0)
+        entered += state is State.HOLDING and before is State.RUNNING
+        if state is State.LOWERING:
+            break
+    assert entered == 8 and day.safety.ended_by.name == "late"
+
+
 @by_arm
 def test_a_stop_lowers_and_a_second_one_lets_go_at_once(arm):
     day = Day(arm).run()
