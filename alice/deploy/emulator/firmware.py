@@ -116,6 +116,8 @@ class StsServos:
     SIZE = 87
     PHASE = 0b1100
     """Velocity counts in 0.0146 rpm, and 0 is without a limit: as STS3215 are sold."""
+    FASTEST = 1e6
+    """A speed that is no limit [counts/s]."""
 
     def __init__(self, plant: Plant, row: int):
         self._plant, self._row = plant, row
@@ -207,7 +209,9 @@ class StsServos:
         table = self._tables[servo_id]
         goal = sign_at(unsigned(table[sts.GOAL : sts.GOAL + 2]), 15)
         velocity = abs(sign_at(unsigned(table[self.VELOCITY : self.VELOCITY + 2]), 15))
-        speed = float(velocity) if velocity else 1e6
+        speed = velocity * (1.0 if table[sts.PHASE] & 4 else 50.0)
+        if not velocity:
+            speed = self.FASTEST if table[sts.PHASE] & 8 else 1e-6
         self._plant.command(self._row, {servo_id: (goal, -speed)}, at)
 
 
@@ -269,5 +273,3 @@ def of(protocol: str, plant: Plant, row: int) -> Firmware:
 
 def _byte(value: float) -> int:
     return min(max(round(value), 0), 255)
-
-
