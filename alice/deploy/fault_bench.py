@@ -203,6 +203,7 @@ class _Spy:
         """Ask, and look whether all is well."""
         found = self._guarded(lambda: self._bus.health(servo_ids, budget))
         low, high = self._servo.supply
+        self.seen("unheard", not found)
         for servo_id, said in found.items():
             is_hot = said.temperature is not None and said.temperature > self._servo.hottest
             is_off = said.voltage is not None and not low <= said.voltage <= high

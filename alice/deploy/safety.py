@@ -30,6 +30,8 @@ class Look:
     outside: str = ""
     """Which joint is where none can be."""
     health_age: float = np.inf
+    unheard: int = 0
+    """Questions for temperature and supply in a row that nobody answered."""
     hot: str = ""
     bad_voltage: str = ""
     fault: str = ""
@@ -149,8 +151,10 @@ class Safety:
             "stop": look.stops >= 1 and "the operator asked to stop",
             "outside": look.outside,
             "off course": self._off_course(look),
-            "no health": look.health_age > bounds.health_age
-            and f"no temperature or voltage for {look.health_age:.1f} s",
+            "no health": (
+                look.unheard >= bounds.unheard and f"{look.unheard} questions in a row for heat and supply failed"
+            )
+            or (look.health_age > bounds.health_age and f"no temperature or voltage for {look.health_age:.1f} s"),
             "late": look.misses >= bounds.misses and f"{look.misses} of the last 10 commands were late",
             "old picture": look.picture_age is not None
             and look.picture_age > bounds.picture_age

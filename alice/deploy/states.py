@@ -100,7 +100,12 @@ EVENTS: tuple[Event, ...] = (
         _in(_AT_WORK, State.HOLDING),
         _SAFETY,
     ),
-    Event("no health", "a temperature or voltage is older than its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
+    Event(
+        "no health",
+        "3 questions in a row for temperature and supply are not answered, or one is older than its age limit",
+        _in(_AT_WORK, State.HOLDING),
+        _SAFETY,
+    ),
     Event("late", "3 of the last 10 commands were more than 10 ms late", _in(_AT_WORK, State.HOLDING), _SAFETY),
     Event("old picture", "the newest good picture is older than its age limit", _in("running", State.HOLDING), _SAFETY),
     Event("no action", "the policy has refused 3 times in a row", _in("running", State.HOLDING), _SAFETY),
@@ -135,6 +140,8 @@ class Bounds:
     reading_age: float = 0.125
     """Oldest position that a servo is driven with: two and a half periods."""
     health_age: float = 1.5
+    unheard: int = 3
+    """Questions for temperature and supply in a row that nobody answers."""
     picture_age: float = 0.15
     following: float = 0.15
     """Largest distance of an arm joint's reading from all commands of :attr:`memory` [rad]: three times the sag and

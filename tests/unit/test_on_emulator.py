@@ -41,13 +41,16 @@ def session(arm, protocol, seed=None, seconds=4.0, start=None, **given):
     return loop, made, lines
 
 
-@pytest.mark.parametrize(("name", "protocol"), BUSES)
-@pytest.mark.parametrize("seed", [None, 1])
+SLOWLY = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(None, marks=SLOWLY), pytest.param(2, marks=SLOWLY)])
+@pytest.mark.parametrize(("name", "protocol"), [BUSES[0], *(pytest.param(*bus, marks=SLOWLY) for bus in BUSES[1:])])
 def test_a_whole_run_is_safe_on_every_bus_and_on_an_arm_that_is_off(name, protocol, seed):
     arm = arms.named(name)
     start = np.array(arm.home)
-    start[arm.arm_columns] += 0.15
-    loop, made, lines = session(arm, protocol, seed, start=start)
+    start[arm.arm_columns] += 0.05
+    loop, made, lines = session(arm, protocol, seed, 2.0, start)
     ended = loop.run()
     assert (ended.exit_code, ended.state.value) == (0, "off"), lines
     commands = loop.box.columns()["command"]
@@ -56,6 +59,7 @@ def test_a_whole_run_is_safe_on_every_bus_and_on_an_arm_that_is_off(name, protoc
     assert made.refused == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "protocol"), [BUSES[0], BUSES[3]])
 def test_the_arm_follows_its_commands(name, protocol):
     loop, _, _ = session(arms.named(name), protocol)
@@ -66,7 +70,7 @@ def test_the_arm_follows_its_commands(name, protocol):
     assert np.median(apart.max(axis=1)) < 0.06 and np.ptp(columns["joints"][:, 0]) > 0.4
 
 
-@pytest.mark.parametrize(("name", "protocol"), BUSES[:4])
+@pytest.mark.parametrize(("name", "protocol"), BUSES[2:4])
 def test_a_dry_run_leaves_the_servos_as_they_are(name, protocol):
     loop, made, _ = session(arms.named(name), protocol, is_dry=True)
     before = made.joint_angles()
@@ -74,18 +78,13 @@ def test_a_dry_run_leaves_the_servos_as_they_are(name, protocol):
     operator = loop._operator
     ask = operator.keys
     counted = iter(range(10_000))
-    operator.keys = lambda: (setattr(operator, "stops", int(next(counted) > 60)), ask())[1]
+    operator.keys = lambda: (setattr(operator, "stops", int(next(counted) > 30)), ask())[1]
     loop.run()
     assert (made.plant.servos.is_loaded == loaded).all()
     assert np.abs(made.joint_angles() - before).max() < 0.02 or not loaded.any()
 
 
-SAMPLE = (
-    "one servo does not answer",
-    "the elbow's servo overheats",
-    "the adapter is pulled out",
-    "a hand pushes the base",
-)
+SAMPLE = ("one servo does not answer", "the elbow's servo overheats")
 
 
 def _check(found, arm):
@@ -95,14 +94,13 @@ def _check(found, arm):
     assert found.exit_code in (0, 3, 130) and "\n" not in found.line
 
 
-@pytest.mark.parametrize("name", ["xarm1s", "so101"])
-@pytest.mark.parametrize("what", SAMPLE)
-def test_a_fault_is_met_within_three_periods_of_its_first_sign(what, name):
+@pytest.mark.parametrize(("name", "what"), [("xarm1s", SAMPLE[0]), ("so101", SAMPLE[1])])
+def test_a_fault_is_met_within_three_periods_of_its_first_sign(name, what):
     arm = arms.named(name)
     (case,) = (case for case in fault_bench.cases(arm) if case.name == what)
     found = fault_bench.run(arm, case)
     _check(found, arm)
-    assert found.state in ("holding", "lowering", "lost") and found.exit_code == 3
+    assert found.state in ("holding", "lowering") and found.exit_code == 3
 
 
 @pytest.mark.slow
