@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from alice.offline import needed, pack  # noqa: E402
+from alice.offline import needed, pack
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK, CAMERA = "Alice-Ball-Transfer", "Alice-Ball-Transfer-Camera"
