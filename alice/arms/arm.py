@@ -40,6 +40,14 @@ class Servo:
     """Count in the middle of the servo's travel."""
     travel: float
     """Largest angle either side of the centre [rad]."""
+    counts: tuple[int, int]
+    """Lowest and highest count that may be commanded."""
+    supply: tuple[float, float]
+    """Lowest and highest supply that the arm is driven at [V]."""
+    hottest: float
+    """Temperature at which the arm is stopped, under that at which the servo stops itself [°C]."""
+    position_gain: int | None = None
+    """P of its firmware that the drives of the arm's table have; None where the firmware has none to be read."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Joint:
     """Coulomb friction of the joint [N·m or N]."""
     viscous_friction: float = 0.0
     """Friction that grows with speed [N·m·s/rad or N·s/m]."""
+    counts_sign: int = 1
+    """Whether the servo's counts grow with the joint (1) or against it (-1)."""
 
     @property
     def unit(self) -> str:
