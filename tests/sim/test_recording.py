@@ -14,7 +14,7 @@ pytest.importorskip("isaaclab")
 from alice.arms import XARM1S, lerobot
 
 HAS_LEROBOT = importlib.util.find_spec("lerobot") is not None
-WORDS = ("--task", "Alice-Ball-Transfer", "--device", "cpu", "--checkpoint", "released", "--num_envs", "2")
+WORDS = ("--task", "Alice-Ball-Transfer", "--device", "cpu", "--checkpoint", "released", "--num_envs", "1")
 
 
 class Set:
