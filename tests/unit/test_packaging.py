@@ -124,7 +124,8 @@ def test_the_command_for_lerobot_settles_what_isaac_lab_and_lerobot_do_not_agree
     assert "<24" in wanted, "the override can go"
     page = (ROOT / "docs" / "lerobot.md").read_text(encoding="utf-8")
     command, *_ = (line for line in page.splitlines() if line.startswith("    uv pip install"))
-    assert "--override docs/lerobot-overrides.txt" in command and '"lerobot[dataset,feetech,training]==0.6.1"' in command
+    assert "--override docs/lerobot-overrides.txt" in command
+    assert '"lerobot[dataset,feetech,training]==0.6.1"' in command
     # What makes the override sound: of packaging, ovphysx imports the part that has not changed.
     (package,) = {file.locate().parent for file in metadata.files("ovphysx") if str(file) == "ovphysx/__init__.py"}
     imports = re.compile(r"^\s*(?:from|import) (packaging\S*)", re.MULTILINE)
