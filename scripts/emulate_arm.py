@@ -1,6 +1,6 @@
 """Emulate an arm: a serial port behind which servos speak their protocol. Needs only `pip install .[deploy]`.
 
-python scripts/emulate_arm.py --arm xarm1s
+python scripts/emulate_arm.py --arm xarm1s --link /tmp/alice_arm --calibration /tmp/alice_arm.json
 python scripts/emulate_arm.py --arm so101 --world drawn --seed 3 --link /tmp/alice_arm --control /tmp/alice_faults
 ./isaaclab.sh -p scripts/emulate_arm.py --arm xarm1s --sim Alice-Ball-Transfer-Camera --picture /tmp/alice_picture
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from alice import arms
 from alice.cli import files, usage
+from alice.deploy import calibration
 from alice.deploy.bus.interface import BusError
 from alice.deploy.emulator import EmulatedArm, FaultError, WorldError, terminal
 from alice.deploy.emulator import world as worlds
@@ -37,6 +38,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--link", type=usage.word, help="a name for the port, which has another number each time")
     parser.add_argument("--control", type=usage.word, help="a socket that takes faults as lines of JSON")
     parser.add_argument("--schedule", type=a_schedule, help='faults in time: {"faults": [{"at": 5, "fault": "drop"}]}')
+    parser.add_argument(
+        "--calibration", type=files.Target((".json",)), help="where to write the calibration of an arm that is nominal"
+    )
     parser.add_argument("--seconds", type=usage.share, default=float("inf"), help="how long; until interrupted")
     parser.add_argument(
         "--sim", type=usage.word, help="task in whose simulation the arm moves, in real time, with ball"
@@ -47,8 +51,12 @@ def main(argv: list[str]) -> int:
     usage.refuse_unknown(words, parser)
     if not args.sim and (args.picture or args.device):
         raise usage.UsageError("--picture and --device say how the arm is simulated; give --sim as well")
+    if args.calibration and args.world != "nominal":
+        raise usage.UsageError("--calibration is that of --world nominal; measure another arm as docs/robot.md says")
     job = _job(args) if args.sim else None
     served = _open(args)
+    if args.calibration:
+        calibration.verified(calibration.nominal(arms.named(args.arm))).write(args.calibration)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     print(f"port {args.link or served.port}", flush=True)
     try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,7 +126,11 @@ class Writer:
         return dict(Counter(row["outcome"] for row in self.tries).most_common())
 
     def take(self, episode: Episode, is_kept: bool) -> None:
-        """Note a try and write it where it is kept."""
+        """Note a try and write it where it is kept; Ctrl-C waits for the end of it."""
+        with _whole():
+            self._take(episode, is_kept)
+
+    def _take(self, episode: Episode, is_kept: bool) -> None:
         if is_kept:
             for step, (state, action) in enumerate(zip(episode.states, episode.actions, strict=True)):
                 seen = {f"observation.images.{name}": views[step] for name, views in episode.pictures.items()}
@@ -137,6 +143,22 @@ class Writer:
         """Finish LeRobot's files, then write the record."""
         self._set.finalize()
         provenance.write_json(self._folder / RECORD, {**self._known, "tries": self.tries})
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Let Ctrl-C act after the context and not in it: half an episode would spoil the data set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Lets somebody act in the simulation and keeps what a LeRobot data set needs of each episode.
 
 A frame is what a robot's loop would have written: joints as the servos report them and pictures, taken before the
-command, and the joint targets that the command came to. How episode k begins follows from the seed and k alone, as in
-an audit.
+command, and the joint targets that the command came to. How try k begins follows from the seed, the number of
+environments and k alone.
 """
 
 from __future__ import annotations

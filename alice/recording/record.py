@@ -20,6 +20,8 @@ JOB = "put the ball into the dish"
 """The task of every frame, in words."""
 SECONDS = {"script": 12.0, "keyboard": 60.0, "gamepad": 60.0}
 """Longest episode of those who are slower than a policy [s]."""
+ENVS = 16
+"""Environments that are played side by side where nothing is said: two pictures of each are rendered in every step."""
 HOPELESS = 64
 """Tries without a success after which none is waited for any longer."""
 
@@ -55,11 +57,10 @@ def record(job: Job, args: argparse.Namespace) -> int:
 
 def _prepare(job: Job, args: argparse.Namespace) -> None:
     """Fit the configuration to who acts, and add the cameras."""
-    size = draws.block_size(draws.kind_count(job.env_cfg))
-    is_person = args.by in hands.HELP
-    count = job.env_cfg.scene.num_envs = 1 if is_person else size * -(-(args.num_envs or size) // size)
+    kinds = draws.kind_count(job.env_cfg)
+    count = job.env_cfg.scene.num_envs = 1 if args.by in hands.HELP else kinds * -(-(args.num_envs or ENVS) // kinds)
     if args.num_envs and count != args.num_envs:
-        terminal.note(f"{count} environments, a multiple of {size}: episodes are drawn in blocks of that size")
+        terminal.note(f"{count} environments: {'one person' if count == 1 else f'as many of each of {kinds} balls'}")
     job.env_cfg.episode_length_s = SECONDS.get(args.by, job.env_cfg.episode_length_s)
     lerobot_cameras.add(job.env_cfg, size=_size(args))
 

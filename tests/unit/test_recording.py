@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import struct
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_what_is_not_kept_is_counted_and_not_written(tmp_path):
     assert writer.outcomes == {"missed_dish": 1, "success": 1}
     record = json.loads((tmp_path / "set" / dataset.RECORD).read_text())
     assert [row["kept"] for row in record["tries"]] == [False, True] and record["by"] == "script"
+
+
+def test_a_stop_waits_for_the_end_of_an_episode(tmp_path, monkeypatch):
+    writer = _writer(tmp_path / "set")
+    monkeypatch.setattr(FakeSet, "add_frame", lambda self, frame: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(FakeSet, "save_episode", lambda self, *, parallel_encoding: self.episodes.append([]))
+    with pytest.raises(KeyboardInterrupt):
+        writer.take(_episode(), is_kept=True)
+    assert writer.count == len(writer._set.episodes) == 1
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)  # as before
 
 
 def test_a_second_piece_goes_on_where_the_first_one_ended(tmp_path):

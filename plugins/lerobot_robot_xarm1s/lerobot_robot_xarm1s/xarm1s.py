@@ -170,15 +170,17 @@ class XArm1S(Robot):
         Raises:
             ConnectionError: If one has not answered for a while.
         """
-        until = time.monotonic() + STALE
+        ids, until = XARM1S.servo_ids, time.monotonic() + STALE
         while True:
-            self._seen.update(self._bus.positions(XARM1S.servo_ids, BUDGET))
+            # The longest unheard first: a budget that runs out must not always hit the same servo.
+            heard = {servo: self._seen[servo].at if servo in self._seen else -np.inf for servo in ids}
+            self._seen.update(self._bus.positions(sorted(ids, key=heard.get), BUDGET))
             now = self._clock.now()
-            old = [id for id in XARM1S.servo_ids if id not in self._seen or now - self._seen[id].at > STALE]
-            if not old:
-                return np.array([self._seen[id].counts for id in XARM1S.servo_ids])
+            silent = [servo for servo in ids if servo not in self._seen or now - self._seen[servo].at > STALE]
+            if not silent:
+                return np.array([self._seen[servo].counts for servo in ids])
             if time.monotonic() > until:
-                raise ConnectionError(f"servos {old} do not answer: look at the power switch and the cable")
+                raise ConnectionError(f"servos {silent} do not answer: look at the power switch and the cable")
 
 
 def _named(values: np.ndarray) -> dict[str, float]:
