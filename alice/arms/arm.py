@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .gripper import CoupledFingers, SingleJaw
+from .lerobot import LeRobotKind
 
 Vector = tuple[float, float, float]
 AXES: dict[str, Vector] = {
@@ -39,6 +40,14 @@ class Servo:
     """Count in the middle of the servo's travel."""
     travel: float
     """Largest angle either side of the centre [rad]."""
+    counts: tuple[int, int]
+    """Lowest and highest count that may be commanded."""
+    supply: tuple[float, float]
+    """Lowest and highest supply that the arm is driven at [V]."""
+    hottest: float
+    """Temperature at which the arm is stopped, under that at which the servo stops itself [°C]."""
+    position_gain: int | None = None
+    """P of its firmware that the drives of the arm's table have; None where the firmware has none to be read."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,8 @@ class Joint:
     """Coulomb friction of the joint [N·m or N]."""
     viscous_friction: float = 0.0
     """Friction that grows with speed [N·m·s/rad or N·s/m]."""
+    counts_sign: int = 1
+    """Whether the servo's counts grow with the joint (1) or against it (-1)."""
 
     @property
     def unit(self) -> str:
@@ -168,6 +179,8 @@ class Arm:
     """Links whose faces touch the ball."""
     source: str
     """File that its numbers are in."""
+    lerobot: LeRobotKind | None = None
+    """How LeRobot counts its joints (:mod:`alice.arms.lerobot`); None where it knows no such arm."""
 
     hand_link = "hand"
 

@@ -33,6 +33,24 @@ def forward(arm: Arm, joint_pos: Any) -> tuple[Any, Any]:
     return point, xp.stack((level * cos, level * sin, xp.cos(pitches[-1])), -1)
 
 
+def skeleton(arm: Arm, joint_pos: Any) -> Any:
+    """Return shoulder, elbow, wrist, tool point and the tip of the gripper at joint positions (..., J) [rad].
+
+    Returns:
+        Base frame, (..., 5, 3) [m].
+    """
+    chain, xp = arm.chain, namespace(joint_pos)
+    azimuth, pitches = _pose(chain, joint_pos)
+    reach, height = (value + 0.0 * azimuth for value in chain.shoulder)
+    reaches, heights = [reach], [height]
+    for length, pitch in zip((*chain.lengths, arm.tool_to_tip), (*pitches, pitches[-1]), strict=True):
+        reaches.append(reaches[-1] + length * xp.sin(pitch))
+        heights.append(heights[-1] + length * xp.cos(pitch))
+    reaches = xp.stack(reaches, -1)
+    cos, sin = xp.cos(azimuth)[..., None], xp.sin(azimuth)[..., None]
+    return xp.stack((reaches * cos, reaches * sin, xp.stack(heights, -1)), -1)
+
+
 def hand_pitch(arm: Arm, joint_pos: Any) -> Any:
     """Return the pitch of the hand at joint positions (..., J), (...) [rad]."""
     return _pose(arm.chain, joint_pos)[1][-1]

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 from .arm import Arm, Camera, Joint, Servo
 from .gripper import SingleJaw
+from .lerobot import LeRobotKind
 
 ##
 # Servos
@@ -32,15 +33,34 @@ CENTRE_COUNTS = 2048
 """Count in the middle of the turn; the zero of each joint is the arm's own calibration."""
 
 
-def _servo(name: str, stall_torque: float, no_load_speed: float) -> Servo:
-    return Servo(name, "sts", stall_torque, no_load_speed, COUNTS_PER_RADIAN, CENTRE_COUNTS, math.pi)
+COUNTS = (0, 4095)
+HOTTEST = 65.0
+"""Stop before the servo does, at 70 °C (its register 13)."""
+POSITION_GAIN = 16
+"""P that LeRobot sets and that the identified arms ran with (LER); the factory's is 32 and twice as stiff."""
 
 
-STS3215_7V4 = _servo("STS3215 7.4 V", stall_torque=1.9, no_load_speed=5.0)
+def _servo(name: str, stall_torque: float, no_load_speed: float, supply: tuple[float, float]) -> Servo:
+    return Servo(
+        name=name,
+        bus="sts",
+        stall_torque=stall_torque,
+        no_load_speed=no_load_speed,
+        counts_per_radian=COUNTS_PER_RADIAN,
+        centre_counts=CENTRE_COUNTS,
+        travel=math.pi,
+        counts=COUNTS,
+        supply=supply,
+        hottest=HOTTEST,
+        position_gain=POSITION_GAIN,
+    )
+
+
+STS3215_7V4 = _servo("STS3215 7.4 V", stall_torque=1.9, no_load_speed=5.0, supply=(4.5, 8.4))
 """Data sheet: 1.91 N·m and 5.45 rad/s at 7.4 V, 1.62 N·m and 4.4 rad/s at 6 V; between both for a supply that sags. On
 the 5 V adapter of the parts list it has 1.3 N·m and 3.5 rad/s."""
 
-STS3215_12V = _servo("STS3215 12 V", stall_torque=2.9, no_load_speed=4.7)
+STS3215_12V = _servo("STS3215 12 V", stall_torque=2.9, no_load_speed=4.7, supply=(9.0, 13.0))
 """Data sheet: 2.94 N·m, 4.7 rad/s (ROB measured 3.4 N·m and 4.8 rad/s)."""
 
 ##
@@ -262,6 +282,7 @@ SO101 = Arm(
     mirror=None,
     finger_links=("hand", "jaw"),
     source="alice/arms/so101.py",
+    lerobot=LeRobotKind("so_follower", (*SWEEP_MIDDLE.values(), -ROLL_ZERO)),
 )
 """The arm with servos of 7.4 V."""
 

@@ -14,6 +14,7 @@ import math
 
 from .arm import Arm, Camera, Joint, Mirror, Servo
 from .gripper import CoupledFingers
+from .lerobot import LeRobotKind
 
 ##
 # Servos
@@ -32,9 +33,18 @@ GRIPPER_CLOSED_COUNTS = 500
 """Count of the gripper servo with the pads together (vendor; users' arms: 605, 650, 700). Fewer counts open it (vendor,
 RSH, ME439 course)."""
 
+COUNTS = (0, 1000)
+"""Lowest and highest goal (LX bus protocol text)."""
+SUPPLY = (6.0, 8.4)
+"""Data sheet: LX-15D 5 to 8.4 V, LX-16A from 6 V; 7.6 V was measured on the stock adapter (MIG)."""
+HOTTEST = 70.0
+"""Stop before the servo does, whose own limit may be set from 50 to 100 °C (guess; MIG saw 47 °C on a gripper)."""
+
 
 def _servo(name: str, stall_torque: float, no_load_speed: float) -> Servo:
-    return Servo(name, "lx", stall_torque, no_load_speed, COUNTS_PER_RADIAN, CENTRE_COUNTS, SERVO_TRAVEL)
+    return Servo(
+        name, "lx", stall_torque, no_load_speed, COUNTS_PER_RADIAN, CENTRE_COUNTS, SERVO_TRAVEL, COUNTS, SUPPLY, HOTTEST
+    )
 
 
 LX_15D = _servo("LX-15D", stall_torque=1.47, no_load_speed=4.76)
@@ -102,7 +112,7 @@ at 700 counts. It has to be this wide for the simulator, too, where a blow again
 beyond its stop."""
 
 
-def _arm_joint(name, parent, child, axis, offset, limit, servo: Servo, damping, servo_id) -> Joint:
+def _arm_joint(name, parent, child, axis, offset, limit, servo: Servo, damping, servo_id, sign=1) -> Joint:
     """Return a revolute joint whose stiffness gives full torque at :data:`STALL_ERROR`."""
     return Joint(
         name=name,
@@ -121,6 +131,7 @@ def _arm_joint(name, parent, child, axis, offset, limit, servo: Servo, damping, 
         servo=servo,
         servo_id=servo_id,
         reading_margin=MARGIN,
+        counts_sign=sign,
     )
 
 
@@ -139,7 +150,7 @@ _JOINTS: tuple[Joint, ...] = (
         1.7,
         5,
     ),
-    _arm_joint("elbow_joint", "upper_arm", "forearm", "Y", (0.0, 0.0, UPPER_ARM), SERVO_TRAVEL, LX_15D, 0.8, 4),
+    _arm_joint("elbow_joint", "upper_arm", "forearm", "Y", (0.0, 0.0, UPPER_ARM), SERVO_TRAVEL, LX_15D, 0.8, 4, -1),
     _arm_joint("wrist_pitch_joint", "forearm", "wrist", "Y", (0.0, 0.0, FOREARM), SERVO_TRAVEL, LX_15D, 0.55, 3),
     _arm_joint("wrist_roll_joint", "wrist", "hand", "Z", (0.0, 0.0, WRIST), SERVO_TRAVEL, LX_15D, 0.45, 2),
     *(
@@ -161,11 +172,12 @@ _JOINTS: tuple[Joint, ...] = (
             servo=LX_15D,
             servo_id=1,
             reading_margin=FINGER_MARGIN,
+            counts_sign=-1,
         )
         for side, sign, axis in (("left", 1, "Y"), ("right", -1, "-Y"))
     ),
 )
-# Servo ids: MIG and three more sources agree.
+# Servo ids: MIG and three more sources agree. All sources have the elbow's counts fall where others' grow.
 
 XARM1S = Arm(
     name="xarm1s",
@@ -209,5 +221,7 @@ XARM1S = Arm(
     mirror=Mirror(order=(0, 1, 2, 3, 4, 6, 5), signs=(-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0)),
     finger_links=("left_finger", "right_finger"),
     source="alice/arms/xarm1s.py",
+    # The plugin in lerobot_robot_xarm1s: our angles in degrees.
+    lerobot=LeRobotKind("xarm1s", (0.0, 0.0, 0.0, 0.0, 0.0)),
 )
 """The arm."""

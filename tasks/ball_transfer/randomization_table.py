@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alice.arms import SO101, SO101_12V, XARM1S, Arm
+from alice.arms import SO101, SO101_12V, XARM1S, Arm, spreads
+from alice.arms.quantities import QUANTITIES
 from alice.assets.bodies import body_of
 from alice.transfer.objects import BALL, DISH, TABLE
 
@@ -111,26 +112,22 @@ COMMON_ROWS: dict[str, Row] = {
 """What is uncertain whatever the arm. Start and place of ball and dish and the home pose are drawn always, not only
 with randomization."""
 
+
+def _of_arm(arm: Arm) -> dict[str, Row]:
+    """Return the rows of an arm's servos, drives and links, which are those of an emulated arm too."""
+    rows = {}
+    for name, spread in spreads.of(arm).items():
+        nominal = 1.0 if spread.unit == "of nominal" else QUANTITIES[name].nominal
+        rows[name] = Row(spread.low, spread.high, nominal, spread.unit, spread.source, spread.when, spread.distribution)
+    return rows
+
+
 ARM_ROWS: dict[str, dict[str, Row]] = {
     XARM1S.name: {
         "finger_friction": Row(
             0.7, 1.2, body_of(XARM1S).pad_friction, "", "guess: worn to new rubber pads", when="start"
         ),
-        "joint_friction": Row(0.0, 0.02, 0.0, "N·m", "guess: gear friction of a small servo"),
-        "joint_armature": Row(0.5, 2.0, 1.0, "of nominal", "guess", distribution="log_uniform"),
-        "drive_stiffness": Row(0.7, 1.4, 1.0, "of nominal", "guess: error at full torque 3 to 6 degrees"),
-        "drive_damping": Row(0.7, 1.4, 1.0, "of nominal", "guess"),
-        "torque_cap": Row(0.75, 1.05, 1.0, "of nominal", "servo strength +-7 %, and supply 7.4 to 6.6 V"),
-        "link_mass": Row(0.85, 1.15, 1.0, "of nominal", "guess: spread of the shop lists"),
-        "servo_delay": Row(0.020, 0.060, 0.0, "s", "presets of other Hiwonder arms; count of the bus traffic"),
-        "servo_jitter": Row(0.005, 0.005, 0.0, "s", "the same preset; a standard deviation", when="step"),
-        "servo_dead_band": Row(0.0, math.radians(0.48), 0.0, "rad", "guess: no count or one; none is published"),
-        "servo_backlash": Row(0.0, math.radians(2.0), 0.0, "rad", "comparable bus servos; none is published"),
-        "servo_offset": Row(-0.02, 0.02, 0.0, "rad", "after calibration; without it up to 0.14 rad"),
-        "servo_gain": Row(0.985, 1.015, 1.0, "of nominal", "spread of 0.24 degrees per count between servos"),
-        "servo_read_noise": Row(
-            0.005, 0.005, 0.0, "rad", "presets of other Hiwonder arms; a standard deviation", when="step"
-        ),
+        **_of_arm(XARM1S),
     },
     SO101.name: {
         "finger_friction": Row(
@@ -141,20 +138,7 @@ ARM_ROWS: dict[str, dict[str, Row]] = {
             "guess: bare PLA to pads of TPU; published 0.5 to 1",
             when="start",
         ),
-        "joint_friction": Row(0.5, 1.5, 1.0, "of nominal", "spread of two identified arms"),
-        "joint_armature": Row(0.7, 1.5, 1.0, "of nominal", "spread of four identifications"),
-        "drive_stiffness": Row(0.6, 1.4, 1.0, "of nominal", "spread of two identified arms"),
-        "drive_damping": Row(0.7, 1.4, 1.0, "of nominal", "guess"),
-        "torque_cap": Row(0.7, 1.05, 1.0, "of nominal", "supply 7.4 to 5 V of the parts list"),
-        "link_mass": Row(0.9, 1.2, 1.0, "of nominal", "CAD, not weighed; users say 0.8 kg"),
-        # The lag of an identified arm is in its damping already: what comes on top is the way over the bus.
-        "servo_delay": Row(0.0, 0.020, 0.0, "s", "guess: one loop of LeRobot's at 50 Hz; the bus itself takes 1 ms"),
-        "servo_jitter": Row(0.005, 0.005, 0.0, "s", "guess: USB; a standard deviation", when="step"),
-        "servo_dead_band": Row(0.0, 0.010, 0.0, "rad", "friction over stiffness at LeRobot's gain of 16"),
-        "servo_backlash": Row(0.009, 0.030, 0.0, "rad", "measured 0.9 to 1 degree, users 2"),
-        "servo_offset": Row(-0.03, 0.03, 0.0, "rad", "after calibration; LeRobot's own leaves up to 0.18 rad"),
-        "servo_gain": Row(0.998, 1.002, 1.0, "of nominal", "magnetic encoder of 4,096 counts on the output"),
-        "servo_read_noise": Row(0.0015, 0.0015, 0.0, "rad", "one count; a standard deviation", when="step"),
+        **_of_arm(SO101),
     },
 }
 """What is uncertain about each arm, by its name. Every arm has the same rows."""

@@ -7,7 +7,7 @@ import math
 from alice.arms import XARM1S, Arm, Camera, Joint, Mirror, Servo, SingleJaw
 from alice.contract import Contract, ImageInput, VectorInput, action_of, camera_of, spec_of, terms_of
 
-SERVO = Servo("M-1", "sts", 2.0, 5.0, 4096 / math.tau, 2048, math.pi)
+SERVO = Servo("M-1", "sts", 2.0, 5.0, 4096 / math.tau, 2048, math.pi, (0, 4095), (6.0, 8.0), 60.0)
 JAW = SingleJaw(
     closed_angle=-0.197,
     open_angle=0.7,

@@ -96,6 +96,18 @@ def test_forward_kinematics_walks_the_joint_table(arm, tool_point, opening):
 
 
 @EVERY_ARM
+def test_a_skeleton_goes_from_the_shoulder_to_the_tip_link_by_link(arm):
+    joints = _anywhere(arm)
+    points, (tool, direction) = kinematics.skeleton(arm, joints), kinematics.forward(arm, joints)
+    assert points.shape == (len(joints), 5, 3)
+    np.testing.assert_allclose(points[:, 3], tool, atol=1e-12)
+    np.testing.assert_allclose(points[:, 4], tool + arm.tool_to_tip * direction, atol=1e-12)
+    lengths = np.linalg.norm(np.diff(points, axis=1), axis=-1)
+    np.testing.assert_allclose(lengths, np.tile((*arm.chain.lengths, arm.tool_to_tip), (len(joints), 1)), atol=1e-12)
+    assert np.ptp(points[:, 0, 2]) < 1e-12  # the shoulder stays at its height
+
+
+@EVERY_ARM
 def test_the_direction_of_the_hand_goes_from_the_wrist_to_the_tool(arm, tool_point, hand_frame):
     joints = _anywhere(arm)
     _, direction = kinematics.forward(arm, joints)

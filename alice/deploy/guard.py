@@ -1,0 +1,132 @@
+"""Where an arm may be sent: position, speed and step limits, and room above the table and beside itself. NumPy only.
+
+A command is at most one step from the one before it, whatever is asked for. Geometry is that of the arm's skeleton
+(:func:`alice.arms.kinematics.skeleton`): a command that leaves it less room than there must be is taken only if it
+leaves more than the one before did; else yaw, roll and gripper move and the pitch joints as far as there is room.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alice.arms import kinematics
+from alice.contract import Contract
+from alice.deploy.calibration import Calibration
+
+SLOW_SPEED = 0.3
+"""Speed of an arm joint on the way home and on the way down [rad/s]."""
+TABLE_DEPTH = 0.005
+"""How far below the table's surface the tip may be sent [m]: a servo that gives way stands above its command. Of the
+commands of the released policies on their recorded inputs one in a hundred is deeper and is cut."""
+TABLE_ROOM = 0.03
+"""Least height of elbow and wrist axis [m]: half of a link and some."""
+SELF_ROOM = 0.04
+"""Least distance of tool point and tip from the line of the upper arm, and of these and the wrist from the line of the
+base [m]."""
+RESTING_HEIGHT = 0.005
+"""Height of the tip over the table at which torque is taken away [m]."""
+RAISED_HEIGHT = 0.05
+"""Height of the tip from which an arm that lies low is first raised before it goes home [m]."""
+
+
+class Guard:
+    """Limits of one arm that runs one policy. J is the number of its joints.
+
+    Args:
+        calibration: The arm.
+        contract: The policy's contract; its limits, steps and rate are served.
+    """
+
+    def __init__(self, calibration: Calibration, contract: Contract):
+        self.arm, self._lift = calibration.kind, calibration.lift
+        lower, upper = calibration.limits
+        self.lower = np.maximum(lower, contract.arm.joint_lower)
+        """Lower limit of commands, (J,) [rad, m]."""
+        self.upper = np.minimum(upper, contract.arm.joint_upper)
+        """Upper limit of commands, (J,) [rad, m]."""
+        rate, action = contract.arm.control_rate_hz, contract.action
+        self.step = np.full(len(self.arm.joints), float(action.arm_scale))
+        """Largest change of a command in a control step, (J,) [rad, m]."""
+        self.step[self.arm.gripper_columns] = action.gripper_slew
+        self.slow = self.step * min(1.0, SLOW_SPEED / (action.arm_scale * rate))
+        """The same on the way home and down, (J,) [rad, m]."""
+        self._is_pitch = np.array([joint in self.arm.pitch_joints for joint in self.arm.joints])
+
+    def towards(self, last: np.ndarray, goal: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return where a straight line to a goal leads in one step, all joints arriving together, (J,)."""
+        change = goal - last
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.nanmin(np.where(change == 0.0, np.inf, step / np.abs(change)))
+        return last + min(1.0, share) * change
+
+    def allowed(self, last: np.ndarray, wanted: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, str]:
+        """Return the command nearest to what is wanted that may follow the last one.
+
+        Args:
+            last: Last command, (J,) [rad, m].
+            wanted: (J,) [rad, m].
+            step: Largest change, (J,) [rad, m].
+
+        Returns:
+            The command, (J,), and what kept it back: ``table``, ``self`` or nothing.
+        """
+        # An arm may stand outside of its limits; it is led back one step at a time.
+        full = last + np.clip(np.clip(wanted, self.lower, self.upper) - last, -step, step)
+        before, (room, what) = self.room(last)[0], self.room(full)
+        if room >= min(0.0, before):
+            return full, ""
+        for share in (0.5, 0.25, 0.0):
+            part = np.where(self._is_pitch, last + share * (full - last), full)
+            if self.room(part)[0] >= min(0.0, before) - 1e-12:
+                return part, what
+        return last.copy(), what
+
+    def room(self, pose: np.ndarray) -> tuple[float, str]:
+        """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
+        shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
+        foot = np.array([0.0, 0.0, 0.0])
+        to_table = min(tip[2] + TABLE_DEPTH, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
+        hand = [_distance(point, shoulder, elbow) for point in (tool, tip)]
+        base = [_distance(point, foot, shoulder) for point in (wrist, tool, tip)]
+        to_self = min(*hand, *base) - SELF_ROOM
+        return (float(to_table), "table") if to_table < to_self else (float(to_self), "self")
+
+    def tip_height(self, pose: np.ndarray) -> float:
+        """Return how high the tip of the gripper is over the table [m]."""
+        return float(kinematics.skeleton(self.arm, np.asarray(pose, float))[-1][2] + self._lift)
+
+    def with_tip_at(self, pose: np.ndarray, height: float) -> np.ndarray:
+        """Return the pose nearest to another one that has the tip at a height over the table [m], yaw and roll as are.
+
+        Args:
+            pose: (J,) [rad, m].
+            height: [m].
+
+        Returns:
+            (J,) [rad, m]; the pose itself where none is found.
+        """
+        arm, chain = self.arm, self.arm.chain
+        tool, _ = kinematics.forward(arm, pose)
+        azimuth, pitch = chain.yaw_sign * pose[0], float(kinematics.hand_pitch(arm, pose))
+        reach = tool[0] * np.cos(azimuth) + tool[1] * np.sin(azimuth)
+        reaches = np.concatenate(([reach], np.linspace(0.08, sum(chain.lengths), 40)))
+        pitches = np.concatenate(([pitch], np.radians(np.linspace(80.0, 180.0, 26))))
+        reaches, pitches = (grid.ravel() for grid in np.meshgrid(reaches, pitches))
+        heights = height - self._lift - arm.tool_to_tip * np.cos(pitches)
+        points = np.stack((reaches * np.cos(azimuth), reaches * np.sin(azimuth), heights), axis=-1)
+        found, is_reached = kinematics.inverse(arm, points, pitches, pose[arm.roll_column])
+        poses = np.tile(pose, (len(found), 1))
+        poses[:, arm.arm_columns] = found
+        order = np.argsort(np.where(is_reached, np.abs(poses - pose).max(axis=-1), np.inf))
+        for row in order[: int(is_reached.sum())]:
+            inside = (poses[row] >= self.lower - 1e-9) & (poses[row] <= self.upper + 1e-9)
+            if inside[arm.arm_columns].all() and self.room(poses[row])[0] >= 0.0:
+                return poses[row]
+        return pose.copy()
+
+
+def _distance(point: np.ndarray, begin: np.ndarray, end: np.ndarray) -> float:
+    """Return the distance of a point from a line between two [m]."""
+    along = end - begin
+    share = np.clip((point - begin) @ along / (along @ along), 0.0, 1.0)
+    return float(np.linalg.norm(point - begin - share * along))

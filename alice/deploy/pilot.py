@@ -1,0 +1,111 @@
+"""Asks a policy: where ball and dish are, what the arm reported, where the policy wants it. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from alice.deploy.guard import Guard
+from alice.deploy.observation import Controller
+from alice.deploy.readings import ReadingError
+from alice.deploy.runtime import PolicyError
+from alice.deploy.states import State
+from alice.deploy.tracking import BallTracker
+
+
+class Plan(Protocol):
+    """What the arm shall do besides staying safe; asked once in a control step."""
+
+    ball: tuple[float, float, float] | None
+    """Where the ball lies, x, y and its radius [m]; None if the policy need not know."""
+    dish: tuple[float, float] | None
+    """Where the dish stands, x and y [m]."""
+
+    def wants(self, now: float, state: State, keys: str) -> str:
+        """Return ``go``, ``over``, ``finished`` or nothing.
+
+        Args:
+            now: Time by the loop's clock [s].
+            state: What the arm is doing.
+            keys: What the operator has pressed.
+        """
+
+
+class Pilot:
+    """One policy on one arm. J joints.
+
+    Args:
+        policy: From :func:`alice.deploy.policy.load`.
+        plan: Where ball and dish are.
+        guard: The arm's limits.
+        lift: How much higher over the table the arm stands than its table has it [m].
+    """
+
+    def __init__(self, policy: Callable[[dict[str, np.ndarray]], np.ndarray], plan: Plan, guard: Guard, lift: float):
+        self._policy, self._plan, self._guard, self._lift = policy, plan, guard, lift
+        self._controller, self._tracker = Controller(policy.contract), BallTracker(policy.contract)
+        self.refusals = 0
+        """Times in a row that there was no action."""
+        self.refusal = ""
+        """Why."""
+        self.said: dict[str, Any] = {}
+        """What went in and came out last, by the columns of a black box."""
+
+    def begin(self, now: float, last: np.ndarray, is_new: bool = True) -> None:
+        """Begin an episode, or go on with it after it was held.
+
+        Args:
+            now: Time [s].
+            last: Last command, (J,) [rad, m].
+            is_new: Whether ball and dish lie where the plan says.
+        """
+        self._controller.begin([0], [np.clip(last, self._guard.lower, self._guard.upper)])
+        self.refusals = 0
+        if is_new:
+            ball, dish = self._places()
+            self._tracker.begin()
+            self._tracker.report(now, ball, dish)
+
+    def _places(self) -> tuple[list | None, list | None]:
+        """Return where the plan has ball and dish, (1, 3) each; policies know the arm at its table's height."""
+        ball, dish = self._plan.ball, self._plan.dish
+        return (
+            None if ball is None else [[ball[0], ball[1], ball[2] - self._lift]],
+            None if dish is None else [[*dish, -self._lift]],
+        )
+
+    def wanted(
+        self, now: float, joints: np.ndarray, last: np.ndarray, pictures: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return the policy's joint targets, (J,) [rad, m]; None, and counted, where it gives none.
+
+        Args:
+            now: Time [s].
+            joints: Where the arm is, (J,) [rad, m].
+            last: Last command, (J,) [rad, m].
+            pictures: Newest picture, (1, H, W, 3) uint8.
+        """
+        controller, ball, radius = self._controller, self._plan.ball, None
+        controller.targets[0] = last
+        self.said = {}
+        try:
+            place, dish = self._places()
+            if ball is not None:
+                radius = [ball[2]]
+                place, dish = self._tracker.places(now, joints[None], controller.targets, radius)
+            inputs = controller.inputs(joints[None], place, dish, radius, pictures)
+            action = self._policy(inputs)
+            wanted = controller.targets_after(action)[0]
+        except (ReadingError, PolicyError, ValueError) as problem:
+            self.refusals, self.refusal = self.refusals + 1, str(problem)
+            return None
+        vectors = [value[0].ravel() for value in inputs.values() if value.dtype == np.float32]
+        self.said = {"inputs": np.concatenate(vectors) if vectors else None, "action": action[0]}
+        self.said |= {name: None if at is None else at[0] for name, at in (("ball", place), ("dish", dish))}
+        if controller.refused[0]:
+            self.refusals, self.refusal = self.refusals + 1, "the policy's action is not finite"
+            return None
+        self.refusals = 0
+        return wanted
