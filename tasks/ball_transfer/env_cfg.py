@@ -216,7 +216,9 @@ class RewardsCfg:
         func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
     unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
-    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-EARLY_COSTS["action_rate"])
+    jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])
+    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"])
+    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
 

@@ -21,8 +21,8 @@ def small() -> Curriculum:
     return Curriculum(window=10)
 
 
-def test_stages_are_the_five_of_the_job_in_order():
-    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release")
+def test_stages_are_those_of_the_job_in_order_and_good_manners():
+    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release", "manners")
     assert all(set(stage.measured) <= set(outcome.STAGES) for stage in curriculum.STAGES)
 
 
