@@ -80,6 +80,15 @@ def is_ball_high(env: ManagerBasedRLEnv, height: float, held: bool) -> torch.Ten
     return (is_high & now.true.is_pinched if held else is_high).float()
 
 
+def rest_progress(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Share of the rest that success asks for by which the longest so far has grown, (N,) in {0, 0.1}.
+
+    The whole pays 1 an episode, once: a rest that is broken off is not paid back, and not paid again either. With the
+    noise of exploration on it a whole rest is rare and a longer one is not.
+    """
+    return transfer_state(env).books.rest_progress.clone()
+
+
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
     return transfer_state(env).books.stages[:, -1].float()

@@ -49,9 +49,9 @@ class Stage:
 WINDOW = 512
 """Number of home episodes that a decision rests on; none of them began before the stage did."""
 
-EARLY_WEIGHTS = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "success": 2.0}
+EARLY_WEIGHTS = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "rest": 2.0, "success": 2.0}
 """Reward of the whole part, per reward term, until the ball is usually carried."""
-LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "success": 5.0}
+LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "rest": 4.0, "success": 5.0}
 """The same from then on. With these from the start, the easy episodes that begin in the dish teach the hand to keep
 away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 

@@ -211,6 +211,7 @@ class RewardsCfg:
     lift = _progress("lift")
     transport = _progress("transport")
     release = _progress("release")
+    rest = RewTerm(func=rewards.rest_progress, weight=EARLY_WEIGHTS["rest"] * CONTROL_RATE_HZ)
     success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}

@@ -28,6 +28,7 @@ class AuditRewardsCfg:
     lift = _term(rewards.transfer_progress, part="lift")
     transport = _term(rewards.transfer_progress, part="transport")
     release = _term(rewards.transfer_progress, part="release")
+    rest = _term(rewards.rest_progress)
     success = _term(rewards.transfer_success)
     ball_lost = _term(rewards.is_terminated_term, term_name="ball_lost")
     unrest = _term(rewards.arm_unrest_l1)

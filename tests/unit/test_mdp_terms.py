@@ -32,6 +32,7 @@ CASES = {
     (rewards, "transfer_potential"): ([{"part": part} for part in PARTS], None, (0.0, 1.0)),
     (rewards, "is_near_ball"): ([{"distance": 0.06}], None, (0.0, 1.0)),
     (rewards, "is_ball_high"): ([{"height": 0.02, "held": held} for held in (False, True)], None, (0.0, 1.0)),
+    (rewards, "rest_progress"): ([{}], None, (0.0, 0.1)),
     (rewards, "transfer_success"): ([{}], None, (0.0, 1.0)),
     (rewards, "is_terminated_term"): ([{"term_name": "ball_lost"}], None, (0.0, 1.0)),
     (rewards, "arm_unrest_l1"): ([{}], None, (0.0, INF)),
