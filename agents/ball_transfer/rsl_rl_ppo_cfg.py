@@ -10,7 +10,7 @@ from alice.system.device import preferred as preferred_device
 
 @configclass
 class BoundedGaussianCfg(RslRlMLPModelCfg.GaussianDistributionCfg):
-    """Noise that :class:`AttentiveActorCfg` shifts."""
+    """Noise that the actor shifts from state to state."""
 
     class_name = "alice.models.noise:BoundedGaussianDistribution"
     init_std = 0.6
@@ -19,13 +19,19 @@ class BoundedGaussianCfg(RslRlMLPModelCfg.GaussianDistributionCfg):
 
 
 @configclass
-class AttentiveActorCfg(RslRlMLPModelCfg):
-    """Three layers, and a fourth beside them for the noise."""
+class PlainActorCfg(RslRlMLPModelCfg):
+    """Three layers."""
 
-    class_name = "alice.models.noise:AttentiveNoiseMLPModel"
     hidden_dims = [256, 128, 64]
     activation = "elu"
     obs_normalization = True
+
+
+@configclass
+class AttentiveActorCfg(PlainActorCfg):
+    """Three layers, and one beside them for the noise."""
+
+    class_name = "alice.models.noise:AttentiveNoiseMLPModel"
     noise_dims: list[int] = [64]
     distribution_cfg = BoundedGaussianCfg()
 

@@ -11,7 +11,6 @@ from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 from alice.system import ranks
 from alice.transfer.curriculum import Curriculum
 from alice.transfer.state import transfer_state
-from alice.transfer.timing import CONTROL_RATE_HZ
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -41,7 +40,7 @@ class StagedCurriculum(ManagerTermBase):
         super().__init__(cfg, env)
         self.curriculum = Curriculum(cfg.params["phase"])
         self._rewards = {}
-        for name in {name for stage in self.curriculum.stages for name in (*stage.weights, *stage.costs)}:
+        for name in {name for stage in self.curriculum.stages for name in stage.terms}:
             if name not in env.reward_manager.active_terms:
                 raise ValueError(
                     f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}"
@@ -123,10 +122,8 @@ class StagedCurriculum(ManagerTermBase):
     def _apply(self) -> None:
         """Put the stage into effect; running episodes are not touched."""
         stage = self.curriculum.stage
-        for name, weight in stage.weights.items():
-            self._rewards[name].weight = weight * CONTROL_RATE_HZ
-        for name, cost in stage.costs.items():
-            self._rewards[name].weight = -cost
+        for name, weight in stage.terms.items():
+            self._rewards[name].weight = weight
         self._reset.params["shares"] = {kind: stage.starts[kind] for kind in stage.starts if kind in self._kinds}
         self._reset.params["area"] = shrink(self._area, stage.spread)
         for params, key, whole, nominal in self._ranges:

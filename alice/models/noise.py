@@ -8,6 +8,8 @@ from rsl_rl.modules import MLP
 from rsl_rl.modules.distribution import GaussianDistribution
 from torch.distributions import Normal
 
+from alice.models.keypoints import KeypointCNNModel
+
 
 class BoundedGaussianDistribution(GaussianDistribution):
     """Gaussian whose standard deviation is shifted from sample to sample, and stays within its range.
@@ -31,14 +33,14 @@ class BoundedGaussianDistribution(GaussianDistribution):
         self._distribution = Normal(mlp_output, self._std)
 
 
-class AttentiveNoiseMLPModel(MLPModel):
-    """RSL-RL's MLP with a second, small network that says how much noise to explore with, and where.
+class _AttentiveNoise:
+    """What both models below add to RSL-RL's; comes before the model in their bases.
 
     A noise that is the same everywhere cannot be both: an arm that is to come to rest stays slower than 0.3 rad/s in a
-    whole row of control steps only if its noise is less than 0.05, and with so little nothing is ever found.
+    whole row of control steps only if its noise is about 0.05, and with so little nothing is ever found.
 
     The second network begins at "everywhere alike". Its weights may be missing in a checkpoint, which then has the same
-    noise everywhere.
+    noise everywhere. What it learns does not reach an encoder in front of both.
 
     Args:
         noise_dims: Sizes of its hidden layers.
@@ -56,13 +58,25 @@ class AttentiveNoiseMLPModel(MLPModel):
 
     def forward(self, obs, masks=None, hidden_state=None, stochastic_output: bool = False) -> torch.Tensor:
         """Return actions, (B, A): a sample, or the mean."""
-        if stochastic_output:
-            by = self.noise(self.get_latent(obs, masks, hidden_state))
-            self.distribution.shift(by if self.is_attentive else torch.zeros_like(by))
-        return super().forward(obs, masks, hidden_state, stochastic_output)
+        latent = self.get_latent(obs, masks, hidden_state)
+        mean = self.mlp(latent)
+        if not stochastic_output:
+            return mean
+        by = self.noise(latent.detach())
+        self.distribution.shift(by if self.is_attentive else torch.zeros_like(by))
+        self.distribution.update(mean)
+        return self.distribution.sample()
 
 
-def _same_noise_everywhere(model: AttentiveNoiseMLPModel, state_dict, prefix: str, *_) -> None:
+class AttentiveNoiseMLPModel(_AttentiveNoise, MLPModel):
+    """RSL-RL's MLP with a second, small network that says how much noise to explore with, and where."""
+
+
+class AttentiveNoiseCNNModel(_AttentiveNoise, KeypointCNNModel):
+    """The same for a policy that sees."""
+
+
+def _same_noise_everywhere(model: _AttentiveNoise, state_dict, prefix: str, *_) -> None:
     """Put a network that shifts nothing in the place of one that a checkpoint does not have."""
     own = {f"{prefix}noise.{name}": value for name, value in model.noise.state_dict().items()}
     if not own.keys() & state_dict.keys():

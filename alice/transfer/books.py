@@ -65,6 +65,10 @@ class Books:
         """Whether success asks for a calm arm. It does in every audit; a training may ask for it later."""
         self._hold, self._placed_hold = whole.clone(), whole.clone()
         self._was_placed = no.clone()
+        self._longest_hold = whole.clone()
+        self.rest_progress = torch.zeros(count, device=device)
+        """How much longer than ever before in its episode the success condition has held in the last control step, in
+        shares of what success asks for, (N,) in {0, 0.1}."""
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
         self._finished_stage = torch.zeros(HISTORY, dtype=torch.long, device=device)
         self.finished_count = 0
@@ -80,6 +84,9 @@ class Books:
             step: Number of the control step in each episode, (N,) from 1.
         """
         self._hold = torch.where(now.is_settled, self._hold + 1, 0)
+        longest = torch.maximum(self._longest_hold, self._hold)
+        self.rest_progress = (longest - self._longest_hold) / outcome.HOLD_STEPS
+        self._longest_hold = longest
         self._placed_hold = torch.where(now.is_placed, self._placed_hold + 1, 0)
         self._was_placed |= self._placed_hold >= outcome.HOLD_STEPS
         hold = self._hold if self.asks_calm else self._placed_hold
@@ -138,6 +145,7 @@ class Books:
         self.max_height[env_ids] = 0.0
         self._hold[env_ids] = 0
         self._placed_hold[env_ids] = 0
+        self._longest_hold[env_ids] = 0
         self._was_placed[env_ids] = False
         self.is_brought[env_ids] = False
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alice.transfer import outcome
+from alice.transfer.timing import CONTROL_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,31 @@ class Stage:
     """Whether success asks for a calm arm, as that of an audit does. Asked for from the start it is out of reach even
     where episodes begin at the dish; these then last until time is up, and teach the hand to keep away from balls."""
 
+    @property
+    def terms(self) -> dict[str, float]:
+        """Weight of each reward term as Isaac Lab takes it, in reward per second."""
+        return {name: weight * CONTROL_RATE_HZ for name, weight in self.weights.items()} | {
+            name: -cost for name, cost in self.costs.items()
+        }
+
 
 WINDOW = 512
 """Number of home episodes that a decision rests on; none of them began before the stage did."""
 
-EARLY_WEIGHTS = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "success": 2.0}
+EARLY_WEIGHTS = {"reach": 5.0, "grasp": 2.0, "lift": 2.0, "transport": 3.0, "release": 2.0, "rest": 0.0, "success": 2.0}
 """Reward of the whole part, per reward term, until the ball is usually carried."""
-LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "success": 5.0}
+LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "rest": 4.0, "success": 5.0}
 """The same from then on. With these from the start, the easy episodes that begin in the dish teach the hand to keep
 away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 
-EARLY_COSTS = {"unrest": 0.0, "action_rate": 0.01}
-LATE_COSTS = {"unrest": 0.3, "action_rate": 0.5}
-"""What an arm that moves badly costs per second, until the ball is usually carried and from then on. Unrest costs
-nothing before: where an episode begins at the dish doing nothing is best then, and the SO-101 learned to reach late."""
+EARLY_COSTS = {"unrest": 0.0, "jerk": 0.01, "work": 0.01}
+"""What an arm that moves badly costs, until the ball is usually carried: per second, and per joule. Rest pays nothing
+and its lack costs nothing before: a hand that does nothing is best off where the ball is at the dish already, and with
+both from the start the SO-101 never learned to reach."""
+LATE_COSTS = {**EARLY_COSTS, "unrest": 0.3}
+"""The same while letting go and coming to rest are learned."""
+MANNERS_COSTS = {**LATE_COSTS, "jerk": 3.0, "work": 1.5}
+"""The same from then on. A term whose weight is 0 would be left out, and so would its memory of past targets."""
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
@@ -85,7 +97,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="lift",
-        measured=("lifted",),
+        measured=("lifted", "carried"),
         promote_at=0.5,
         demote_below=0.3,
         weights=EARLY_WEIGHTS,
@@ -109,10 +121,23 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="release",
         measured=("success",),
-        promote_at=1.01,
+        promote_at=0.5,
         demote_below=0.2,
         weights=LATE_WEIGHTS,
         costs=LATE_COSTS,
+        starts=_LETTING_GO,
+        spread=1.0,
+        randomization=1.0,
+        asks_calm=True,
+    ),
+    # Smooth and gentle, once there is something to lose by it.
+    Stage(
+        name="manners",
+        measured=("success",),
+        promote_at=1.01,
+        demote_below=0.1,
+        weights=LATE_WEIGHTS,
+        costs=MANNERS_COSTS,
         starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,

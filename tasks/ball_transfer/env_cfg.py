@@ -211,12 +211,15 @@ class RewardsCfg:
     lift = _progress("lift")
     transport = _progress("transport")
     release = _progress("release")
+    rest = RewTerm(func=rewards.rest_progress, weight=EARLY_WEIGHTS["rest"] * CONTROL_RATE_HZ)
     success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
     unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
-    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-EARLY_COSTS["action_rate"])
+    jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])
+    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"])
+    action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
 

@@ -21,8 +21,8 @@ def small() -> Curriculum:
     return Curriculum(window=10)
 
 
-def test_stages_are_the_five_of_the_job_in_order():
-    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release")
+def test_stages_are_those_of_the_job_in_order_and_good_manners():
+    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release", "manners")
     assert all(set(stage.measured) <= set(outcome.STAGES) for stage in curriculum.STAGES)
 
 
@@ -38,7 +38,7 @@ def test_every_stage_is_sound():
     shares = [stage.randomization for stage in curriculum.STAGES]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
-    assert [stage.asks_calm for stage in curriculum.STAGES] == [False, False, False, False, True]
+    assert [stage.asks_calm for stage in curriculum.STAGES] == [False, False, False, False, True, True]
 
 
 def test_demotion_does_not_follow_from_the_rate_that_promoted():

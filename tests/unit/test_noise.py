@@ -7,7 +7,11 @@ pytest.importorskip("rsl_rl")
 
 from tensordict import TensorDict  # noqa: E402
 
-from alice.models.noise import AttentiveNoiseMLPModel, BoundedGaussianDistribution  # noqa: E402
+from alice.models.noise import (  # noqa: E402
+    AttentiveNoiseCNNModel,
+    AttentiveNoiseMLPModel,
+    BoundedGaussianDistribution,
+)
 
 LOW, HIGH = 0.03, 1.0
 CFG = {"init_std": 0.6, "std_type": "log", "std_range": (LOW, HIGH)}
@@ -97,3 +101,17 @@ def test_a_checkpoint_gives_its_noise_back():
     for each in (model, other):
         each(obs, stochastic_output=True)
     assert torch.equal(model.output_std, other.output_std)
+
+
+def test_a_policy_that_sees_learns_its_noise_without_teaching_its_encoder():
+    torch.manual_seed(1)
+    obs = TensorDict({"vector": torch.randn(4, 5), "image": torch.zeros(4, 3, 24, 32, dtype=torch.uint8)}, [4])
+    layers = {"output_channels": [4, 4], "kernel_size": [3, 3], "stride": [2, 1], "activation": "relu"}
+    noise = {"class_name": "alice.models.noise:BoundedGaussianDistribution", **CFG}
+    groups = {"actor": ["vector", "image"]}
+    model = AttentiveNoiseCNNModel(obs, groups, "actor", 3, hidden_dims=[8], cnn_cfg=layers, distribution_cfg=noise)
+    torch.nn.init.normal_(model.noise[-1].weight)
+    model(obs, stochastic_output=True)
+    model.output_std.sum().backward()
+    assert model.noise[-1].weight.grad.abs().max() > 0
+    assert all(weight.grad is None or weight.grad.abs().max() == 0 for weight in model.cnns.parameters())

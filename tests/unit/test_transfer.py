@@ -291,6 +291,17 @@ def test_a_training_may_ask_for_calm_later(make_env):
     assert books.stages[:, -1].tolist() == [True]
 
 
+def test_a_rest_pays_once_for_each_step_that_it_is_longer_than_ever(env):
+    paid = []
+    for settled in (True, True, False, True, True, True, False):
+        _step(env, **(SETTLED if settled else AT_HOME))
+        paid.append(rewards.rest_progress(env).item())
+    assert paid == pytest.approx([0.1, 0.1, 0.0, 0.0, 0.0, 0.1, 0.0])
+    _begin(env)
+    _step(env, **SETTLED)
+    assert rewards.rest_progress(env).item() == pytest.approx(0.1)
+
+
 def test_the_ball_is_placed_once_for_all_and_no_episode_inherits_it(env):
     for _ in range(10):
         _step(env, **SETTLED)
