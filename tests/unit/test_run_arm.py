@@ -92,6 +92,7 @@ REFUSED = {
     "a ball without radius": (changed("--ball", "0.2 0.03"), "--ball X Y R takes 3 numbers"),
     "a ball that is none": (changed("--ball", "0.2 0.03 0.5"), "no ball's radius"),
     "a dish that is a word": (changed("--dish", "there"), "--dish X Y takes 2 numbers"),
+    "teaching in a dry run": (changed("--dish", "teach", "--mode", "dry"), "which a dry run does not"),
     "a policy that sees, without a camera": (changed("--policy", str(SEES)), "--camera is missing"),
     "a camera that is not there": (changed("--policy", str(SEES), "--camera", "97"), "camera 97 does not exist"),
 }
