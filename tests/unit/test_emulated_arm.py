@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -304,3 +305,11 @@ def test_every_fault_is_told_on_the_page():
     page = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
     for name, kind in KINDS.items():
         assert f"| `{name}` | {kind.what} | {kind.meaning} |" in page, name
+
+
+def test_the_programs_of_the_page_run_as_printed(capsys):
+    page = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for program in programs:
+        exec(program, {})
+    assert len(programs) == 2 and "Position(counts=" in capsys.readouterr().out
