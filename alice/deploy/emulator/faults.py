@@ -141,4 +141,6 @@ class Faults:
 
     def on(self, name: str, now: float, servo: int | None = None) -> Fault | None:
         """Return the fault of a name that is on at a moment [s]; None if none is."""
+        if not self.given:
+            return None
         return next((fault for fault in self.given if fault.name == name and fault.is_on(now, servo)), None)
