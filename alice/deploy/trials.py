@@ -68,7 +68,7 @@ class OneTransfer:
     Args:
         ball: See :class:`alice.deploy.pilot.Plan`.
         dish: Likewise.
-        seconds: How long [s].
+        seconds: How long [s]; with 0 the policy is not asked at all: home, and down.
     """
 
     ball: tuple[float, float, float] | None
@@ -82,7 +82,7 @@ class OneTransfer:
     def wants(self, now: float, state: State, keys: str) -> str:
         """Return what is wanted now; see :class:`alice.deploy.pilot.Plan`."""
         if state is State.READY:
-            if self._began is not None:
+            if self._began is not None or self.seconds == 0.0:
                 return "finished"
             self._began = now
             return "go"
