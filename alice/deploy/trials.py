@@ -19,6 +19,8 @@ import numpy as np
 
 from alice.arms import Arm, kinematics
 from alice.cli import files
+from alice.contract import Contract
+from alice.deploy.calibration import Calibration
 from alice.deploy.states import State
 
 SECONDS = 8.0
@@ -200,7 +202,8 @@ class Trials:
 
 def plan(
     args: Any,
-    arm: Arm,
+    calibration: Calibration,
+    promised: Contract,
     ball: tuple[float, ...] | None,
     dish: tuple[float, ...] | None,
     path: Path,
@@ -210,7 +213,8 @@ def plan(
 
     Args:
         args: The command line.
-        arm: The arm.
+        calibration: The arm.
+        promised: Contract of the policy.
         ball: Its ``--ball``.
         dish: Its ``--dish``, or where it was taught.
         path: Where results of trials go.
@@ -218,6 +222,8 @@ def plan(
     """
     if not args.trials:
         return OneTransfer(ball, dish, args.seconds)
-    about = {"arm": arm.name, "policy": Path(args.policy).name, "port": args.port, "seed": args.seed, "mode": args.mode}
-    places = draw_balls(arm, dish, args.trials, args.seed)
+    about = {"arm": calibration.arm, "calibration": calibration.name, "policy": Path(args.policy).name}
+    about |= {"task": promised.task, "checkpoint_sha256": promised.checkpoint_sha256, "port": args.port}
+    about["seed"] = args.seed
+    places = draw_balls(calibration.kind, dish, args.trials, args.seed)
     return Trials(places, dish, None if ball is None else ball[2], ask, args.seconds, path, about)
