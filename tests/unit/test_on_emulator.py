@@ -54,7 +54,7 @@ SLOWLY = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(None, marks=SLOWLY), pytest.param(2, marks=SLOWLY)])
-@pytest.mark.parametrize(("name", "protocol"), [BUSES[0], *(pytest.param(*bus, marks=SLOWLY) for bus in BUSES[1:])])
+@pytest.mark.parametrize(("name", "protocol"), BUSES)
 def test_a_whole_run_is_safe_on_every_bus_and_on_an_arm_that_is_off(name, protocol, seed):
     arm = arms.named(name)
     start = np.array(arm.home)

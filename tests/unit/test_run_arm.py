@@ -255,6 +255,14 @@ def test_places_of_balls_follow_from_the_seed_and_are_apart_from_the_dish(arm):
     assert trials.draw_balls(arm, dish, 20, 1) == first[:20], "more trials go on with the same places"
 
 
+def test_a_transfer_of_no_seconds_goes_home_and_down():
+    plan = trials.OneTransfer(None, None, 0.0)
+    assert [plan.wants(1.0, state, "") for state in (State.HOMING, State.READY)] == ["", "finished"]
+    plan = trials.OneTransfer(None, None, 1.0)
+    assert plan.wants(1.0, State.READY, "") == "go" and plan.wants(1.9, State.RUNNING, "") == ""
+    assert plan.wants(2.0, State.RUNNING, "") == "over" and plan.wants(3.0, State.READY, "") == "finished"
+
+
 def test_trials_are_asked_for_counted_and_written(tmp_path):
     said, path = [], tmp_path / "results.json"
     plan = trials.Trials([(0.2, 0.0), (0.25, 0.1)], (0.18, -0.09), 0.015, said.append, 1.0, path, {"seed": 3})
