@@ -42,13 +42,14 @@ def main(argv: list[str]) -> int:
     with contextlib.suppress(KeyboardInterrupt), serving.served(args) as port:
         if args.calibration:
             calibration.verified(calibration.nominal(arms.named(args.arm))).write(args.calibration)
-        print(f"port {args.link or port.port}", flush=True)
+        name = args.link or port.port
         if job is None:
+            print(f"port {name}", flush=True)
             port.serve(seconds=args.seconds)
         else:
             from alice.evaluation import wire
 
-            print(wire.simulate(job, port, args.seconds, args.picture))
+            print(wire.simulate(job, port, name, args.seconds, args.picture))
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from alice.cli import terminal
 from alice.cli.usage import UsageError
 from alice.deploy.emulator.camera import SharedPicture
 from alice.deploy.emulator.plant import Plant
@@ -148,12 +149,13 @@ def job_of(task: str, device: str | None, seed: int) -> launch.Job:
     return job
 
 
-def simulate(job: launch.Job, served: Terminal, seconds: float, picture: Path | None) -> str:
+def simulate(job: launch.Job, served: Terminal, name: str, seconds: float, picture: Path | None) -> str:
     """Let a simulated arm be driven over a port until interrupted or for so long [s]; return what came of it.
 
     Args:
         job: From :func:`job_of`.
         served: The port.
+        name: What the port is called; told when the simulation stands.
         seconds: How long [s].
         picture: File for what the wrist camera sees.
     """
@@ -162,6 +164,7 @@ def simulate(job: launch.Job, served: Terminal, seconds: float, picture: Path | 
     shared = SharedPicture(picture, is_writer=True) if picture else None
     try:
         with policy.open_environment(job) as env:
+            terminal.say(f"port {name}")
             steps, late = serve(env.unwrapped, served, seconds, shared)
     finally:
         if shared is not None:
