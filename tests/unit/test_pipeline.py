@@ -15,6 +15,7 @@ from alice.cli.usage import UsageError
 from alice.pipeline import drive, manifest, words
 from alice.pipeline.places import Places
 from alice.pipeline.steps import MADE_BY, RUNS, STAGES, STEPS
+from alice.runs import launch, overrides
 
 TASK = "Alice-Ball-Transfer"
 
@@ -281,6 +282,16 @@ def test_words_of_another_form_are_refused(content, expected, tmp_path):
     assert words.read(None) == {}
 
 
+@pytest.fixture(scope="module")
+def isaac_lab() -> None:
+    """Load what the forks look words up in, once for all of them."""
+    pytest.importorskip("isaaclab")
+    for task in (TASK, f"{TASK}-Camera"):
+        launch.resolve_task(task)
+        overrides.resolve_config(task, launch.DEFAULT_AGENT, [])
+
+
+@pytest.mark.usefixtures("isaac_lab")
 @pytest.mark.parametrize(
     ("stage", "word", "expected"),
     [
@@ -291,15 +302,14 @@ def test_words_of_another_form_are_refused(content, expected, tmp_path):
     ],
 )
 def test_a_wrong_word_of_a_late_stage_is_told_before_the_first_door_is_started(stage, word, expected, make):
-    pytest.importorskip("isaaclab")
     doors = Doors()
     with pytest.raises(UsageError, match=rf"^--words, {stage}: .*{expected}"):
         make(doors, more={stage: ["--num_envs", "8", word]}).run()
     assert doors.calls == []
 
 
+@pytest.mark.usefixtures("isaac_lab")
 def test_right_words_pass_and_are_looked_at_once(make, monkeypatch):
-    pytest.importorskip("isaaclab")
     more = {"student": ["agent.algorithm.replay_size=100"], "audits": ["--episodes", "8", "physics=ovphysx"]}
     assert make(Doors(), more=more).run() == 0
     monkeypatch.setattr(words.os, "fork", None)  # would fail
