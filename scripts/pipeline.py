@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from alice.cli import catalogue, files, usage
 from alice.pipeline import drive, manifest
+from alice.pipeline import words as own
 from alice.pipeline.places import Places
 from alice.pipeline.steps import STAGES
 
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
     if places.camera_task not in catalogue.tasks():
         raise usage.UsageError(f"--task {args.task} has no camera task {places.camera_task!r}; give a state task")
     stages = [stage for stage in STAGES if stage in args.stages]
-    pipeline = drive.Pipeline(places, stages, drive.read_words(args.words), args.seed, args.device)
+    pipeline = drive.Pipeline(places, stages, own.read(args.words), args.seed, args.device)
     if code := pipeline.run():
         return code
     if pipeline.missing:
