@@ -26,7 +26,7 @@ EXACT = ["physics=ovphysx", "env.sim.physics.enable_enhanced_determinism=true"]
 SMALL = ["--num_envs", "21", "--max_iterations", "5", "agent.num_steps_per_env=4", "agent.save_interval=2", *EXACT]
 # A distillation's memory is not in its checkpoints. One that holds a single rollout is the same after a resume.
 MEMORY = [f"agent.algorithm.{word}" for word in ("replay_size=84", "min_replay=16", "batch_size=16", "teacher_steps=4")]
-FEW = ["--episodes", "4", "--num_envs", "4"]
+FEW = ["--episodes", "4", "--num_envs", "4", "env.episode_length_s=1.0"]
 WORDS = {"state": SMALL, "randomized": SMALL, "student": [*SMALL, *MEMORY], "finetune": SMALL}
 WORDS |= {"audits": [*FEW, *EXACT], "closed_loop": [*FEW, *EXACT], "reports": FEW}
 RUNS = ("state", "randomized", "student", "finetune")

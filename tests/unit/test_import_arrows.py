@@ -17,7 +17,7 @@ MAPPED = ("tasks", "agents", "assets")  # imported as alice.tasks, alice.agents,
 FACTS = {"arms", "contract", "transfer.objects", "transfer.outcome", "transfer.curriculum", "transfer.timing"}
 SIMULATION = {"isaaclab", "isaaclab_*", "rsl_rl", "gymnasium", "warp", "isaacsim", "omni", "pxr"}
 TERMS = {"mdp", "models", "learning"}
-DOORS = {"runs", "evaluation", "recording", "export", "doctor", "studies", "deploy", "pipeline"}
+DOORS = {"runs", "evaluation", "recording", "export", "doctor", "studies", "deploy", "pipeline", "offline"}
 VERBS = TERMS | DOORS
 
 # room -> what it must not import, rooms of ours and libraries. "name_*" stands for every name that starts so. A room
@@ -30,7 +30,8 @@ FORBIDDEN = {
     "learning": DEFAULT | (DOORS - {"runs"}) | {"assets"},
     "cli": DEFAULT | VERBS | SIMULATION | {"torch", "arms", "transfer", "assets", "compat"},
     "system": DEFAULT | VERBS | {"arms", "transfer", "assets", "compat"},
-    "runs": DEFAULT | {"evaluation", "recording", "deploy", "studies", "doctor", "pipeline"},
+    "runs": DEFAULT | {"evaluation", "recording", "deploy", "studies", "doctor", "pipeline", "offline"},
+    "offline": DEFAULT | SIMULATION | (VERBS - {"offline", "runs"}) | {"torch", "assets"},
     "pipeline": DEFAULT | {"torch", "isaaclab", "evaluation", "recording", "export", "deploy"},
     "evaluation": DEFAULT | {"recording"},
     "deploy": DEFAULT

@@ -141,13 +141,6 @@ class Faults:
 
     def on(self, name: str, now: float, servo: int | None = None) -> Fault | None:
         """Return the fault of a name that is on at a moment [s]; None if none is."""
+        if not self.given:
+            return None
         return next((fault for fault in self.given if fault.name == name and fault.is_on(now, servo)), None)
-
-
-def doc_table() -> str:
-    """Return the faults as a table for a page."""
-    lines = ["| Fault | Befalls | What happens | Numbers |", "|---|---|---|---|"]
-    for name, kind in KINDS.items():
-        numbers = ", ".join(f"`{key}` {value:g}" for key, value in kind.numbers.items())
-        lines.append(f"| `{name}` | {kind.what} | {kind.meaning} | {numbers} |")
-    return "\n".join(lines)

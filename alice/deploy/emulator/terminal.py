@@ -11,7 +11,7 @@ import stat
 import time
 import tty
 from pathlib import Path
-from threading import Event
+from threading import Event, RLock
 from typing import Any
 
 from .arm import EmulatedArm
@@ -136,7 +136,9 @@ class Terminal:
     """
 
     def __init__(self, arm: EmulatedArm, control: Control | None = None):
-        self._arm, self._control = arm, control
+        self.arm, self._control = arm, control
+        self.lock = RLock()
+        """Held while the arm is looked at or told something: for who moves its links from another thread."""
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
@@ -145,7 +147,7 @@ class Terminal:
 
     def serve(self, stop: Event | None = None, seconds: float = float("inf")) -> None:
         """Speak to whoever opens the port, until told to stop, for so long [s], or until the process is interrupted."""
-        clock, wire = self._arm.clock, self._arm.bytes
+        clock, wire = self.arm.clock, self.arm.bytes
         ends = clock.now() + seconds
         while clock.now() < ends and not (stop is not None and stop.is_set()):
             now = clock.now()
@@ -153,17 +155,23 @@ class Terminal:
             ports = [] if self._ours is None else [self._ours]
             sockets = [] if self._control is None else self._control.sockets
             ready, _, _ = select.select([*ports, *sockets], [], [], wait)
-            if self._control is not None:
-                self._control.serve(ready)
-            now = clock.now()
-            if wire.is_unplugged:
-                self._pull_out()
-            elif self._ours is not None:
-                if self._ours in ready:
-                    self._hear(now)
-                self._say(wire.take(now))
-            if wire.due is None and now - self._arm.plant.now > IDLE:
-                self._arm.plant.advance(now)
+            with self.lock:
+                self._serve(ready)
+
+    def _serve(self, ready: list) -> None:
+        """Hear what has come, and say what is due."""
+        wire = self.arm.bytes
+        if self._control is not None:
+            self._control.serve(ready)
+        now = self.arm.clock.now()
+        if wire.is_unplugged:
+            self._pull_out()
+        elif self._ours is not None:
+            if self._ours in ready:
+                self._hear(now)
+            self._say(wire.take(now))
+        if wire.due is None and now - self.arm.plant.now > IDLE:
+            self.arm.plant.look(now)
 
     def close(self) -> None:
         """Take the port away."""
@@ -173,7 +181,7 @@ class Terminal:
 
     def _hear(self, now: float) -> None:
         try:
-            self._arm.bytes.send(os.read(self._ours, 4096), now)
+            self.arm.bytes.send(os.read(self._ours, 4096), now)
         except BlockingIOError:
             return
         except OSError:  # nobody has it open but we: cannot be, we do; the kernel says so while it is closed
