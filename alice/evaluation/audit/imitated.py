@@ -89,8 +89,11 @@ class ImitatedPolicy:
         try:
             config = PreTrainedConfig.from_pretrained(folder, local_files_only=True)
             config.device = device
+            if hasattr(config, "pretrained_backbone_weights"):
+                config.pretrained_backbone_weights = None  # the file has them; nothing is fetched
             kind = get_policy_class(config.type)
-            self._policy = kind.from_pretrained(folder, config=config, local_files_only=True).to(device).eval()
+            loaded = kind.from_pretrained(folder, config=config, local_files_only=True, strict=True)
+            self._policy = loaded.to(device).eval()
             self._before, self._after = make_pre_post_processors(
                 config, str(folder), preprocessor_overrides={"device_processor": {"device": device}}
             )
