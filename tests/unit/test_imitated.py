@@ -98,3 +98,78 @@ def test_a_folder_of_lerobot_is_found_by_its_files(tmp_path: Path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UsageError, match="is empty"):
         checkpoints.resolve(str(tmp_path), "")
+
+
+##
+# With LeRobot
+##
+
+
+class Seen:
+    """Cameras that see grey."""
+
+    def __init__(self, env, names):
+        self.names = names
+
+    def pictures(self):
+        return {name: np.full((2, 96, 128, 3), 100, np.uint8) for name in self.names}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return the folder of a small ACT that nobody has trained, as LeRobot writes it."""
+    pytest.importorskip("lerobot", reason="docs/lerobot.md has the command that installs it")
+    from lerobot.configs import FeatureType, PolicyFeature
+    from lerobot.policies import make_pre_post_processors
+    from lerobot.policies.act.configuration_act import ACTConfig
+    from lerobot.policies.act.modeling_act import ACTPolicy
+
+    inputs = {
+        name: PolicyFeature(type=FeatureType[feature["type"]], shape=tuple(feature["shape"]))
+        for name, feature in CONFIG["input_features"].items()
+    }
+    small = {"dim_model": 32, "n_heads": 2, "dim_feedforward": 32, "n_encoder_layers": 1, "n_vae_encoder_layers": 1}
+    config = ACTConfig(
+        input_features=inputs,
+        output_features={"action": PolicyFeature(type=FeatureType.ACTION, shape=(6,))},
+        pretrained_backbone_weights=None,
+        chunk_size=4,
+        n_action_steps=2,
+        device="cpu",
+        **small,
+    )
+    home = torch.tensor([0.0, -11.0, 54.0, 83.0, 0.0, 80.0])
+    stats = {name: {"mean": home, "std": torch.ones(6)} for name in ("observation.state", "action")}
+    stats |= {name: {"mean": torch.zeros(3, 1, 1), "std": torch.ones(3, 1, 1)} for name in inputs if "images" in name}
+    ACTPolicy(config).save_pretrained(tmp_path)
+    for pipeline in make_pre_post_processors(config, dataset_stats=stats):
+        pipeline.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_policy_as_lerobot_writes_it_acts_for_all_environments(folder, monkeypatch):
+    home = torch.tensor([XARM1S.home] * 2)
+    env = Env(XARM1S, home)
+    env.device = "cpu"
+    reading = type("Reading", (), {"joint_pos": home + 0.01})
+    state = type("State", (), {"now": type("Now", (), {"measured": reading})})
+    monkeypatch.setattr(imitated, "transfer_state", lambda env: state)
+    monkeypatch.setattr(imitated.lerobot_cameras, "Cameras", Seen)
+    policy = imitated.ImitatedPolicy(env, folder)
+    actions = [policy(None) for _ in range(3)]
+    assert all(action.shape == (2, 6) and action.abs().max() <= 1.0 and action.isfinite().all() for action in actions)
+    assert torch.allclose(actions[0][0], actions[0][1]), "equal sights, equal actions"
+    # Targets of an untrained policy lie about the mean of its data, which is home: no joint runs away.
+    assert actions[0][:, :5].abs().max() < 1.0
+    policy.reset(torch.tensor([True, False]))
+    assert len(policy._policy._action_queue) == 1, "a chunk goes on where single environments begin anew"
+    policy.reset(torch.tensor([True, True]))
+    assert len(policy._policy._action_queue) == 0
+
+
+def test_a_folder_that_lerobot_cannot_load_is_told_in_one_line(folder):
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    env = Env(XARM1S, torch.tensor([XARM1S.home]))
+    env.device = "cpu"
+    with pytest.raises(UsageError, match="LeRobot cannot load it"):
+        imitated.ImitatedPolicy(env, folder)
