@@ -108,10 +108,13 @@ def test_a_folder_of_lerobot_is_found_by_its_files(tmp_path: Path):
 class Seen:
     """Cameras that see grey."""
 
+    looks = 0
+
     def __init__(self, env, names):
         self.names = names
 
     def pictures(self):
+        Seen.looks += 1
         return {name: np.full((2, 96, 128, 3), 100, np.uint8) for name in self.names}
 
 
@@ -158,13 +161,14 @@ def test_a_policy_as_lerobot_writes_it_acts_for_all_environments(folder, monkeyp
     policy = imitated.ImitatedPolicy(env, folder)
     actions = [policy(None) for _ in range(3)]
     assert all(action.shape == (2, 6) and action.abs().max() <= 1.0 and action.isfinite().all() for action in actions)
+    assert Seen.looks == 2, "it looks once for two actions"
     assert torch.allclose(actions[0][0], actions[0][1]), "equal sights, equal actions"
     # Targets of an untrained policy lie about the mean of its data, which is home: no joint runs away.
     assert actions[0][:, :5].abs().max() < 1.0
     policy.reset(torch.tensor([True, False]))
-    assert len(policy._policy._action_queue) == 1, "a chunk goes on where single environments begin anew"
+    assert len(policy._chunk) == 1, "a chunk goes on where single environments begin anew"
     policy.reset(torch.tensor([True, True]))
-    assert len(policy._policy._action_queue) == 0
+    assert policy._chunk == []
 
 
 def test_a_folder_that_lerobot_cannot_load_is_told_in_one_line(folder):
