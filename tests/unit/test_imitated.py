@@ -1,7 +1,9 @@
 """A policy of LeRobot in an audit: what it may want to see, and targets that become the task's actions."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -101,21 +103,101 @@ def test_a_folder_of_lerobot_is_found_by_its_files(tmp_path: Path):
 
 
 ##
-# With LeRobot
+# Acting
 ##
+
+
+class Net:
+    """A policy with chunks of four, of which two are played: every joint a degree further in each."""
+
+    looks = 0
+
+    def __init__(self, config):
+        self.config = config
+
+    @classmethod
+    def from_pretrained(cls, folder, *, config, local_files_only, strict):
+        assert local_files_only and strict and config.pretrained_backbone_weights is None, "nothing is fetched"
+        return cls(config)
+
+    def to(self, device):
+        return self
+
+    def eval(self):
+        return self
+
+    def reset(self):
+        pass
+
+    def predict_action_chunk(self, batch):
+        assert batch["observation.images.wrist"].shape == (2, 3, 96, 128)
+        assert batch["observation.images.wrist"].max() <= 1.0 and batch["observation.state"].dtype == torch.float32
+        Net.looks += 1
+        return torch.stack([batch["observation.state"] + step for step in (1.0, 2.0, 3.0, 4.0)], dim=1)
+
+
+class Config:
+    """The configuration of such a policy."""
+
+    type, n_obs_steps, n_action_steps, temporal_ensemble_coeff = "act", 1, 2, None
+    pretrained_backbone_weights = "to be fetched"
+
+    @classmethod
+    def from_pretrained(cls, folder, *, local_files_only):
+        return cls()
+
+
+def _same(content):
+    return content
+
+
+@pytest.fixture
+def env(monkeypatch):
+    """Return two arms at home before grey cameras."""
+    home = torch.tensor([XARM1S.home] * 2)
+    made = Env(XARM1S, home)
+    made.device = "cpu"
+    reading = type("Reading", (), {"joint_pos": home})
+    state = type("State", (), {"now": type("Now", (), {"measured": reading})})
+    monkeypatch.setattr(imitated, "transfer_state", lambda env: state)
+    monkeypatch.setattr(imitated.lerobot_cameras, "Cameras", Seen)
+    return made
 
 
 class Seen:
     """Cameras that see grey."""
 
-    looks = 0
-
     def __init__(self, env, names):
         self.names = names
 
     def pictures(self):
-        Seen.looks += 1
         return {name: np.full((2, 96, 128, 3), 100, np.uint8) for name in self.names}
+
+
+def test_it_looks_once_for_the_actions_that_it_plays(env, monkeypatch, tmp_path):
+    names = ("lerobot", "lerobot.configs", "lerobot.policies")
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["lerobot.configs"].PreTrainedConfig = Config
+    sys.modules["lerobot.policies"].get_policy_class = lambda kind: Net
+    sys.modules["lerobot.policies"].make_pre_post_processors = lambda *_, **__: (_same, _same)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    policy = imitated.ImitatedPolicy(env, tmp_path)
+    policy.reset(torch.tensor([True, True]))
+    one_degree = np.radians(1.0) / Targets.arm_step
+    told = [policy(None) for _ in range(3)]
+    assert [float(action[1, 0]) for action in told] == pytest.approx([one_degree, 2 * one_degree, one_degree], rel=1e-3)
+    assert Net.looks == 2
+    policy.reset(torch.tensor([True, False]))
+    assert float(policy(None)[0, 0]) == pytest.approx(2 * one_degree, rel=1e-3), "one that begins anew cuts no chunk"
+    policy(None)
+    policy.reset(torch.tensor([True, True]))
+    assert float(policy(None)[0, 0]) == pytest.approx(one_degree, rel=1e-3)
+
+
+##
+# With LeRobot
+##
 
 
 @pytest.fixture
@@ -150,30 +232,17 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_policy_as_lerobot_writes_it_acts_for_all_environments(folder, monkeypatch):
-    home = torch.tensor([XARM1S.home] * 2)
-    env = Env(XARM1S, home)
-    env.device = "cpu"
-    reading = type("Reading", (), {"joint_pos": home + 0.01})
-    state = type("State", (), {"now": type("Now", (), {"measured": reading})})
-    monkeypatch.setattr(imitated, "transfer_state", lambda env: state)
-    monkeypatch.setattr(imitated.lerobot_cameras, "Cameras", Seen)
+def test_a_policy_as_lerobot_writes_it_acts_for_all_environments(folder, env):
     policy = imitated.ImitatedPolicy(env, folder)
     actions = [policy(None) for _ in range(3)]
     assert all(action.shape == (2, 6) and action.abs().max() <= 1.0 and action.isfinite().all() for action in actions)
-    assert Seen.looks == 2, "it looks once for two actions"
     assert torch.allclose(actions[0][0], actions[0][1]), "equal sights, equal actions"
     # Targets of an untrained policy lie about the mean of its data, which is home: no joint runs away.
     assert actions[0][:, :5].abs().max() < 1.0
-    policy.reset(torch.tensor([True, False]))
-    assert len(policy._chunk) == 1, "a chunk goes on where single environments begin anew"
-    policy.reset(torch.tensor([True, True]))
-    assert policy._chunk == []
+    assert len(policy._chunk) == 1
 
 
-def test_a_folder_that_lerobot_cannot_load_is_told_in_one_line(folder):
+def test_a_folder_that_lerobot_cannot_load_is_told_in_one_line(folder, env):
     (folder / "model.safetensors").write_bytes(b"no weights")
-    env = Env(XARM1S, torch.tensor([XARM1S.home]))
-    env.device = "cpu"
     with pytest.raises(UsageError, match="LeRobot cannot load it"):
         imitated.ImitatedPolicy(env, folder)
