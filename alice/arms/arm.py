@@ -87,6 +87,8 @@ class Joint:
     """Friction that grows with speed [N·m·s/rad or N·s/m]."""
     counts_sign: int = 1
     """Whether the servo's counts grow with the joint (1) or against it (-1)."""
+    stops: tuple[float, float] | None = None
+    """Angles of its hard stops where they are known [rad]."""
 
     @property
     def unit(self) -> str:
@@ -178,6 +180,8 @@ class Arm:
     """Links whose faces touch the ball."""
     source: str
     """File that its numbers are in."""
+    lerobot_zeros: dict[str, float] | None = None
+    """Angle of each arm joint where LeRobot's degrees are zero [rad]; None where LeRobot does not know the arm."""
 
     hand_link = "hand"
 
