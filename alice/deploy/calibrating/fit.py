@@ -17,8 +17,7 @@ from alice.arms import Arm, spreads
 from alice.deploy.calibration import SHOULDER_SLACK
 
 from . import tasks
-from .plausible import Finding, angle, joint_of, stops
-from .plausible import SHORT as STOP_SHORT
+from .plausible import SHORT, Finding, angle, joint_of, stops
 from .recording import Measurement
 from .tasks import Task
 
@@ -106,12 +105,12 @@ class Fit:
                 continue
             found = self.gain[column] * angle(joint, ends, int(signs[column])) + self.offset[column]
             for short, side in ((joint.upper - max(found), "upper"), (min(found) - joint.lower, "lower")):
-                if short > STOP_SHORT:
+                if short > SHORT:
                     yield Finding(
                         "missed stop",
                         joint.name,
-                        f"its {side} stop is {math.degrees(short):.1f}° in front of its limit in {arm.source}: the sweep"
-                        " ended early, or something is in the way",
+                        f"its {side} stop is {math.degrees(short):.1f}° in front of its limit in {arm.source}: the"
+                        " sweep ended early, or something is in the way",
                     )
 
 
@@ -172,7 +171,7 @@ class _Rows:
         offset, gain, lift, sheet = x[:n], x[n : 2 * n], x[2 * n], x[2 * n + 1 :]
         held = gain[self._column] * self._read + offset[self._column] - self._angle
         held = held / np.hypot(HAND, self._noise)
-        tips = tasks.tip(self.arm, gain * self._touched + offset) + [0.0, 0.0, lift]
+        tips = tasks.tip(self.arm, gain * self._touched + offset) + np.array([0.0, 0.0, lift])
         missed = tips - self._point - [*sheet, 0.0]
         touched = [white @ row for white, row in zip(self._whiten, missed, strict=True)]
         before = (offset / WIDE[0], (gain - self._gain[0]) / self._gain[1], [lift / WIDE[1]], sheet / SHEET)

@@ -193,7 +193,7 @@ def check(arm: Arm, made: Calibration, bus: Bus, clock: Clock, person: Person) -
         finding = next(plausible.about(arm, task, found), None)
         if finding is not None:
             raise CalibrationError(str(finding))
-        reckoned = tasks.tip(arm, made.joints(found.counts)) + [0.0, 0.0, made.lift]
+        reckoned = tasks.tip(arm, made.joints(found.counts)) + np.array([0.0, 0.0, made.lift])
         misses[task.key] = float(np.linalg.norm(reckoned - task.point))
         person.tell(f"{task.key}: {misses[task.key] * 1e3:.1f} mm")
     checked = Checked(misses)

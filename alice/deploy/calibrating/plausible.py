@@ -169,8 +169,8 @@ def _about_stops(joint: Joint, visits, per_radian: float) -> Iterator[Finding]:
         yield Finding(
             "wide sweep",
             joint.name,
-            f"from stop to stop it turns {math.degrees(span):.1f}°, its table has {math.degrees(most - least):.1f}°: the"
-            " id is another joint's, or a part is missing",
+            f"from stop to stop it turns {math.degrees(span):.1f}°, its table has {math.degrees(most - least):.1f}°:"
+            " the id is another joint's, or a part is missing",
         )
 
 

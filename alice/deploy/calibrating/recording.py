@@ -1,4 +1,4 @@
-"""What servos say while a person leads the arm: tracks of sweeps, means of holds, and the file that they are kept in."""
+"""What servos say while a person leads the arm: tracks of sweeps, means of holds, and the file they are kept in."""
 
 from __future__ import annotations
 

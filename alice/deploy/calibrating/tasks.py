@@ -1,7 +1,7 @@
 """What a person is asked to do with an arm, in words and in numbers: sweeps, holds, a grip and marks on the table.
 
 Holds are the reference outside of the arm that a zero needs: a set square, or the inclinometer of a phone, says that
-one link stands at a multiple of a right angle to the one before. Marks say where the tip is. Standard library and NumPy.
+one link stands at a multiple of a right angle to the one before. Marks say where the tip is. NumPy only.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Task:
 
 
 def references(joint) -> tuple[float, ...]:
-    """Return the multiples of a right angle that a joint reaches [rad], but not those that its stop may be in front of."""
+    """Return the multiples of a right angle that a joint reaches [rad], none that its stop may be in front of."""
     found = [quarters * QUARTER for quarters in (-1, 0, 1)]
     low, high = joint.lower, joint.upper
     if joint.stops is not None:
@@ -144,7 +144,7 @@ def of_gripper(arm: Arm, ball: float) -> tuple[Task, ...]:
 
 
 def of_marks(arm: Arm, kind: str = TOUCH) -> tuple[Task, ...]:
-    """Return the marks that the tip touches, those that are fitted (``touch``) or those that are checked (``check``)."""
+    """Return the marks that the tip touches: those that are fitted (``touch``) or checked (``check``)."""
     return tuple(
         Task(
             f"{kind} {name}",
