@@ -18,7 +18,7 @@ from . import plausible, tasks
 from .fit import Fit
 from .person import Person
 from .plausible import Finding
-from .recording import BUDGET, Left, Measurement, Notes, Recorder
+from .recording import Left, Measurement, Notes, Recorder, let_go
 from .tasks import Task
 
 TRIES = 3
@@ -59,10 +59,10 @@ class Guide:
         Raises:
             CalibrationError: If a measurement stays wrong, by name, or the person stops.
         """
-        self.bus.torque(self.arm.servo_ids, False, BUDGET)
+        let_go(self.bus, self.clock, self.arm, self.person)
         recorder, plan = Recorder(self.bus, self.clock, self.arm), tasks.plan(self.arm, self.ball)
         left = [task for task in plan if task.key not in self.notes.made]
-        self.person.tell(f"{self.arm.title}: {len(left)} of {len(plan)} things to do; torque is off, hold the arm")
+        self.person.tell(f"{self.arm.title}: {len(left)} of {len(plan)} things to do; torque is off")
         for number, task in enumerate(left, start=1):
             self.person.tell(f"{number}/{len(left)}")
             self._do(recorder, task)
@@ -183,7 +183,7 @@ def check(arm: Arm, made: Calibration, bus: Bus, clock: Clock, person: Person) -
     Raises:
         CalibrationError: If a servo does not answer, or a mark was left out.
     """
-    bus.torque(arm.servo_ids, False, BUDGET)
+    let_go(bus, clock, arm, person)
     recorder, misses = Recorder(bus, clock, arm), {}
     for task in tasks.of_marks(arm, tasks.CHECK):
         try:

@@ -17,7 +17,7 @@ from alice.deploy.calibration import CalibrationError
 from alice.deploy.clock import Clock
 
 from .person import Person
-from .tasks import SWEEP, Task
+from .tasks import LET_GO, SWEEP, Task
 
 RATE = 25.0
 """Readings in a second at most [Hz]."""
@@ -104,6 +104,20 @@ def _measured(key: str, still: np.ndarray, track: np.ndarray) -> Measurement:
 
 def _row(values: np.ndarray) -> tuple[float | None, ...]:
     return tuple(None if np.isnan(value) else round(float(value), 4) for value in values)
+
+
+def let_go(bus: Bus, clock: Clock, arm: Arm, person: Person) -> None:
+    """Switch the torque off once the person holds the arm.
+
+    Raises:
+        CalibrationError: If he stops.
+    """
+    person.begin(LET_GO)
+    while (word := person.reply()) is None:
+        clock.sleep_until(clock.now() + 1.0 / RATE)
+    if word:
+        raise CalibrationError("stopped before the servos let go")
+    bus.torque(arm.servo_ids, False, BUDGET)
 
 
 class Notes:

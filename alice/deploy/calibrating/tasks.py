@@ -13,7 +13,7 @@ import numpy as np
 
 from alice.arms import Arm, kinematics
 
-SWEEP, HOLD, GRIP, TOUCH, CHECK = "sweep", "hold", "grip", "touch", "check"
+READY, SWEEP, HOLD, GRIP, TOUCH, CHECK = "ready", "sweep", "hold", "grip", "touch", "check"
 CLOSED, OPENED, BALL = "closed", "open", "ball"
 QUARTER = math.pi / 2
 HOLDS = 6
@@ -46,6 +46,10 @@ class Task:
     grip: str | None = None
     gap: float | None = None
     """Diameter between the pads [m]."""
+
+
+LET_GO = Task("ready", READY, "hold the arm: its servos let go when you press Enter")
+"""Before the torque is switched off."""
 
 
 def references(joint) -> tuple[float, ...]:

@@ -86,6 +86,8 @@ class EmulatedHand:
 
     def _way(self, task: Task, here: np.ndarray) -> np.ndarray:
         """Return the places that it goes through, (K, S) [rad]."""
+        if task.kind == tasks.READY:
+            return here[None]
         if task.kind == tasks.SWEEP:
             way = np.tile(here, (4, 1))
             way[:, task.column] = [np.inf, -np.inf, np.inf, -np.inf]
