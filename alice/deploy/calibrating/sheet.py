@@ -1,4 +1,4 @@
-"""The sheet under the arm, to be printed: lines straight ahead and to both sides, and the marks, in true size as SVG."""
+"""The sheet under the arm, to be printed: lines straight ahead and to both sides, and the marks, in true size (SVG)."""
 
 from __future__ import annotations
 
