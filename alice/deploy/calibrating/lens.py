@@ -1,8 +1,8 @@
 """Lens and mount of a wrist camera from pictures of a board on the table, taken at known poses of the arm.
 
-One least-squares problem for all: focal lengths, centre, distortion, the camera in the hand, the board on the table, and
-what the arm's angles may be off by, which a calibration leaves: an angle of each joint for all pictures, and a smaller
-one of each picture. OpenCV finds where to begin.
+One least-squares problem for all: focal lengths, centre, distortion, the camera in the hand, the board on the table,
+and what the arm's angles may be off by, which a calibration leaves: an angle of each joint for all pictures, and a
+smaller one of each picture. OpenCV finds where to begin.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def fit(arm: Arm, board: Board, views: Sequence[View], size: tuple[int, int]) ->
     """
     views = [view for view in views if len(view.which) >= FEWEST]
     if len(views) < FEWEST_PICTURES:
-        raise CalibrationError(f"{len(views)} pictures show the board, {FEWEST_PICTURES} are needed and {PICTURES} good")
+        raise CalibrationError(
+            f"{len(views)} pictures show the board, {FEWEST_PICTURES} are needed and {PICTURES} good"
+        )
     problem = _Bundle(arm, board, views)
     begin = problem.begin(size)
     found = least_squares(problem.residuals, begin, problem.slopes, x_scale=problem.scale, loss="soft_l1", f_scale=3.0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from alice.arms import Arm, kinematics
 
-READY, SWEEP, HOLD, GRIP, TOUCH, CHECK = "ready", "sweep", "hold", "grip", "touch", "check"
+READY, SWEEP, HOLD, GRIP, TOUCH, CHECK, LOOK = "ready", "sweep", "hold", "grip", "touch", "check", "look"
 CLOSED, OPENED, BALL = "closed", "open", "ball"
 QUARTER = math.pi / 2
 HOLDS = 6
