@@ -55,7 +55,8 @@ def main(argv: list[str]) -> int:
     if args.seed == seeds.RELEASE and args.checkpoints:
         raise usage.UsageError("--seed release is the seed of one policy; audit the chosen one with --checkpoint")
     seed, args.seed = args.seed, None  # any whole number; the simulator's own is made from it
-    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=not args.checkpoints)
+    takes = () if args.checkpoints else (".onnx", ".safetensors")
+    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes=takes)
     args.seed = seed
 
     with terminal.doing("loading Isaac Lab"):

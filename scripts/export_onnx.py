@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alice.cli import files, usage
 from alice.deploy import runtime
-from alice.runs import launch
+from alice.runs import launch, provenance
 
 
 def main(argv: list[str]) -> int:
@@ -19,6 +19,7 @@ def main(argv: list[str]) -> int:
     )
     recording = files.Source(".npz", "make them with scripts/evaluate.py --record FILE.npz")
     parser.add_argument("--inputs", type=recording, help="recorded inputs; default: those of the released policy")
+    parser.add_argument("--json", type=files.Target(), help="where to write size, operators and errors")
     parser.add_argument("--dynamic_batch", action="store_true", help="take any number of rows; TensorRT wants one")
     args, words = usage.parse(parser, argv)
     try:
@@ -38,6 +39,9 @@ def main(argv: list[str]) -> int:
     except onnx_file.ExportError as error:
         raise usage.UsageError(str(error)) from error
     figures, half = done.figures, done.figures["fp16"]
+    if args.json:
+        known = {"task": job.task, "checkpoint_sha256": provenance.sha256(job.checkpoint)}
+        provenance.write_json(args.json, {**known, "onnx_sha256": provenance.sha256(done.onnx), **figures})
     print(f"{done.onnx}: {figures['bytes'] / 1e3:.0f} kB, opset {figures['opset']}, {', '.join(figures['operators'])}")
     print(f"against PyTorch on {figures['recorded_inputs']} recorded inputs: largest error {figures['max_error']:.1e}")
     print(

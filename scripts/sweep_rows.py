@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     report = files.Target(folder=True)
     parser.add_argument("--report", type=report, help="where to write rows.json, rows.csv, rows.md and rows.png")
     args, words = usage.parse(parser, argv)
-    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes_onnx=True)
+    job = launch.prepare(args, words, play_mode=True, needs_checkpoint=True, takes=(".onnx",))
 
     with terminal.doing("loading Isaac Lab"):
         from alice.evaluation.audit import evaluate, policy, rows

@@ -1,6 +1,8 @@
 """Marks tests by their folder, leaves out the slow ones and skips those that need a GPU where there is none."""
 
 import functools
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,20 @@ from alice.system import surroundings
 surroundings.settle()  # as the tasks do when they are registered, before any library looks at the user and the home
 
 HERE = Path(__file__).resolve().parent
+
+
+class BesideUnitTests:
+    """Finds modules that several tests share: importlib mode keeps the folders of tests off sys.path."""
+
+    names = {file.stem for file in (HERE / "unit").glob("*.py") if not file.name.startswith(("test_", "conftest"))}
+
+    def find_spec(self, name, path=None, target=None):
+        """Return where a module is, None if it is none of them."""
+        file = HERE / "unit" / f"{name}.py"
+        return importlib.util.spec_from_file_location(name, file) if name in self.names else None
+
+
+sys.meta_path.append(BesideUnitTests())
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .gripper import CoupledFingers, SingleJaw
+from .lerobot import LeRobotKind
 
 Vector = tuple[float, float, float]
 AXES: dict[str, Vector] = {
@@ -180,8 +181,8 @@ class Arm:
     """Links whose faces touch the ball."""
     source: str
     """File that its numbers are in."""
-    lerobot_zeros: dict[str, float] | None = None
-    """Angle of each arm joint where LeRobot's degrees are zero [rad]; None where LeRobot does not know the arm."""
+    lerobot: LeRobotKind | None = None
+    """How LeRobot counts its joints (:mod:`alice.arms.lerobot`); None where it knows no such arm."""
 
     hand_link = "hand"
 

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 from .arm import Arm, Camera, Joint, Servo
 from .gripper import SingleJaw
+from .lerobot import LeRobotKind
 
 ##
 # Servos
@@ -74,8 +75,6 @@ SWEEP_MIDDLE = {"shoulder_pan": 0.071, "shoulder_lift": -0.030, "elbow_flex": -0
 A fit on one real arm found 0.023, -0.177 and 0.025 for lift, elbow and wrist (NVIDIA/so101-typing-task). Which way the
 offset counts is inferred. Measure yours."""
 
-LEROBOT_ZEROS = SWEEP_MIDDLE | {"wrist_roll": -ROLL_ZERO}
-"""The same for all joints of the arm: LeRobot does not sweep the roll, whose degrees are zero at its own zero."""
 STOPS = {
     "shoulder_pan": (-2.010, 2.152),
     "shoulder_lift": (-1.827, 1.768),
@@ -292,7 +291,7 @@ SO101 = Arm(
     mirror=None,
     finger_links=("hand", "jaw"),
     source="alice/arms/so101.py",
-    lerobot_zeros=LEROBOT_ZEROS,
+    lerobot=LeRobotKind("so_follower", (*SWEEP_MIDDLE.values(), -ROLL_ZERO)),
 )
 """The arm with servos of 7.4 V."""
 

@@ -14,6 +14,7 @@ import math
 
 from .arm import Arm, Camera, Joint, Mirror, Servo
 from .gripper import CoupledFingers
+from .lerobot import LeRobotKind
 
 ##
 # Servos
@@ -220,5 +221,7 @@ XARM1S = Arm(
     mirror=Mirror(order=(0, 1, 2, 3, 4, 6, 5), signs=(-1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0)),
     finger_links=("left_finger", "right_finger"),
     source="alice/arms/xarm1s.py",
+    # The plugin in lerobot_robot_xarm1s: our angles in degrees.
+    lerobot=LeRobotKind("xarm1s", (0.0, 0.0, 0.0, 0.0, 0.0)),
 )
 """The arm."""

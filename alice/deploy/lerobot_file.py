@@ -93,9 +93,9 @@ def zeros_of(arm: Arm) -> Mapping[str, float]:
     Raises:
         CalibrationError: If LeRobot does not know the arm.
     """
-    if arm.lerobot_zeros is None:
-        raise CalibrationError(f"LeRobot does not know {arm.title}, there is no file of it")
-    return arm.lerobot_zeros
+    if arm.lerobot is None or arm.joints[0].servo.bus != "sts":
+        raise CalibrationError(f"LeRobot has no calibration file of {arm.title}: its own drivers do not speak to it")
+    return dict(zip((joint.name for joint in arm.arm_joints), arm.lerobot.zeros, strict=True))
 
 
 def offsets(made: Calibration, motors: Mapping[str, Motor]) -> dict[str, float]:

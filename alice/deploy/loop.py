@@ -213,6 +213,7 @@ class Loop:
             unread=f"servo {encoders.oldest_first[0]}",
             outside=encoders.outside,
             health_age=vitals.age(now),
+            unheard=vitals.unheard,
             hot=vitals.trouble("hot"),
             bad_voltage=vitals.trouble("voltage"),
             fault=vitals.trouble("fault"),

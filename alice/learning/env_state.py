@@ -78,6 +78,11 @@ def spread_episode_lengths(env: ManagerBasedRLEnv) -> None:
     transfer_state(env).books.leave_out_running_episodes()
 
 
+def staged_terms(env: ManagerBasedRLEnv) -> list[Any]:
+    """Return the curriculum terms that judge finished episodes: they have ``finished``, ``judge`` and ``is_driven``."""
+    return [term for term in _stateful_terms(env).values() if hasattr(term, "judge")]
+
+
 def _stateful_terms(env: ManagerBasedRLEnv) -> dict[str, Any]:
     """Return the curriculum terms that have a state, by name."""
     manager = env.curriculum_manager

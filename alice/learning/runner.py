@@ -4,6 +4,9 @@ A checkpoint is a *cut*: what a run does after it depends on the file alone. Beh
 holds the random number generators, the step counters and the training state of the environment. Right after a save the
 running training puts its generators into the saved state and begins every episode anew, exactly as a resumed training
 does, so both go on alike. The price is that the episodes under way are lost, once per ``save_interval`` iterations.
+
+The processes of a distributed training meet at the end of every iteration (:meth:`CutRunner._meet`): there they pool
+their finished episodes, agree on a stop, and hand what each of them is to the one that saves.
 """
 
 from __future__ import annotations
@@ -21,15 +24,16 @@ from typing import Any
 import torch
 from rsl_rl.runners import DistillationRunner, OnPolicyRunner
 
-from alice.learning import env_state, progress
+from alice.learning import agreement, env_state, progress
 from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
 from alice.runs import checkpoints, launch
 
 logger = logging.getLogger(__name__)
 
-ENV_STATE, LOG = "env_state", "log"
-"""Keys of the environment's state and of the running means of the log in a checkpoint."""
+ENV_STATE, LOG, RANKS = "env_state", "log", "rank_states"
+"""Keys of the environment's state, of the running means of the log, and of the environments' states of the other
+processes in a checkpoint."""
 RESERVE = 200_000_000
 """Disk space for logs and the temporary copy of a checkpoint [bytes]."""
 
@@ -53,6 +57,14 @@ class CutRunner:
     """Whether it has saved, so that the state behind :attr:`_cut` is its own."""
     _finished: int = -1
     """Last finished iteration."""
+    _last: int = -1
+    """Last iteration of this training."""
+    _others: list[dict[str, Any]] | None = None
+    """States of the other processes' environments at this cut, in the order of their ranks."""
+    _has_own_state: bool = True
+    """Whether :attr:`_cut` is this process's own, and not that of rank 0 for want of one."""
+    _agreed: int | None = None
+    """Signal that all processes have agreed to stop for."""
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train; see RSL-RL.
@@ -62,11 +74,14 @@ class CutRunner:
                 iteration is on the disk; before the first iteration if the disk is too small for the checkpoints, and
                 when it has filled up since.
         """
+        self.stop.refusal = agreement.first(self.stop.refusal or self._lack_of_disk(num_learning_iterations))
         if self.stop.refusal:
             raise TrainingStopped
-        self._refuse_a_full_disk(num_learning_iterations)
         launch.keep_freed_memory()
         self._finished = self.current_learning_iteration - 1
+        self._last = self._finished + num_learning_iterations
+        for term in env_state.staged_terms(self.env.unwrapped):
+            term.is_driven = True
         self._random_lengths = init_at_random_ep_len
         stock_act, stock_update = self.alg.act, self.alg.update
 
@@ -79,6 +94,7 @@ class CutRunner:
             with launch.learning_threads():
                 losses = stock_update()
             self._finished += 1
+            self._meet()
             return losses
 
         self.alg.act, self.alg.update = act, update
@@ -91,8 +107,7 @@ class CutRunner:
             if error.errno not in (errno.EPIPE, errno.EIO):
                 raise
             leave_terminal()  # nobody reads what a training prints, which is all that it could not write
-            self.stop.signal = self.stop.signal or signal.SIGHUP
-            self._stop_if_asked()
+            self._save_and_leave(self.stop.signal or signal.SIGHUP)
         finally:
             del self.alg.act, self.alg.update
             if hasattr(self.logger.writer, "flush"):  # TensorBoard's own thread may not get to it any more
@@ -102,7 +117,8 @@ class CutRunner:
         """Write a checkpoint under a temporary name, rename it and drop the oldest beyond :attr:`keep`."""
         if self._saved == self.current_learning_iteration:  # the last iteration comes twice
             return
-        self._cut = env_state.collect(self.env.unwrapped)
+        if agreement.is_alone():
+            self._cut = env_state.collect(self.env.unwrapped)
         target = Path(path)
         write_whole(self._content(infos), target)
         self._saved, self._has_saved = self.current_learning_iteration, True
@@ -125,7 +141,7 @@ class CutRunner:
         if counts_on:
             self.current_learning_iteration = content["iter"] + 1
             self._saved = content["iter"]
-            self._cut = content.get(ENV_STATE)
+            self._cut = self._state_of_this_rank(content)
             if self._cut is None:
                 logger.warning("%s holds no environment state: curriculum and randomness start afresh", path)
             if self.goes_on and LOG in content:
@@ -147,10 +163,10 @@ class CutRunner:
     def _begin_again(self):
         """Put the environment into the state of the last cut, begin every episode anew and return the observations."""
         part_bodies(self.env.unwrapped)
-        # Only rank 0 saves; if all ranks took its generators over, they would all see the same episodes. A new run has
-        # a seed of its own.
-        is_same = self.goes_on or self._has_saved
-        env_state.restore(self.env.unwrapped, self._cut, generators=is_same and self.gpu_global_rank == 0)
+        # If all ranks took the generators of one over, they would all see the same episodes. A new run has a seed of
+        # its own.
+        is_same = (self.goes_on and self._has_own_state) or self._has_saved
+        env_state.restore(self.env.unwrapped, self._cut, generators=is_same)
         obs, _ = self.env.reset()
         self.logger.cur_reward_sum.zero_()  # of the episodes that the cut ended
         self.logger.cur_episode_length.zero_()
@@ -159,27 +175,54 @@ class CutRunner:
         self._cut = None
         return obs.to(self.device)
 
+    def _state_of_this_rank(self, content: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the environment's state that a checkpoint has for this process.
+
+        A run that goes on with more processes than before has none for the new ones: they take counters and stage of
+        rank 0, and keep the random numbers of their own seeds.
+        """
+        rank, others = self.gpu_global_rank, content.get(RANKS, [])
+        self._has_own_state = rank <= len(others)
+        return others[rank - 1] if 0 < rank <= len(others) else content.get(ENV_STATE)
+
+    def _meet(self) -> None:
+        """End an iteration together with the other processes, or alone."""
+        terms = env_state.staged_terms(self.env.unwrapped)
+        own = {"signal": self.stop.signal, "episodes": [term.finished() for term in terms]}
+        found = agreement.gathered(own)
+        for number, term in enumerate(terms):
+            term.judge([episode for part in found for episode in part["episodes"][number]])
+        if len(found) == 1:
+            return
+        self._agreed = next((part["signal"] for part in found if part["signal"]), None)
+        is_saved = self._finished % self.cfg["save_interval"] == 0 or self._finished == self._last
+        if self.logger.log_dir is not None and (is_saved or self._agreed):
+            states = agreement.gathered(env_state.collect(self.env.unwrapped))
+            self._cut, self._others = states[self.gpu_global_rank], states[1:]
+            self._has_saved = True
+
     def _content(self, infos: dict | None) -> dict[str, Any]:
         log = self.logger
         means = {"rewards": list(log.rewbuffer), "lengths": list(log.lenbuffer), "steps": log.tot_timesteps}
         state = {"iter": self.current_learning_iteration, "infos": infos, ENV_STATE: self._cut, LOG: means}
-        return self.alg.save() | state
+        others = {} if self._others is None else {RANKS: self._others}
+        return self.alg.save() | state | others
 
-    def _refuse_a_full_disk(self, iterations: int) -> None:
-        """Compare the free space with the size of the checkpoints to come."""
+    def _lack_of_disk(self, iterations: int) -> str | None:
+        """Compare the free space with the size of the checkpoints to come and return what to say if it is too small."""
         folder = self.logger.log_dir
         if folder is None or self.logger.disable_logs:
-            return
+            return None
         size = _saved_size(self._content(None) | {ENV_STATE: env_state.collect(self.env.unwrapped)})
         count = iterations // self.cfg["save_interval"] + 2
         need = size * (min(count, self.keep + 1) if self.keep else count) + RESERVE
         free = shutil.disk_usage(folder).free
-        if need > free:
-            self.stop.refusal = (
-                f"the disk of {os.path.relpath(folder)} has {free / 1e6:.0f} MB free, the checkpoints need"
-                f" {need / 1e6:.0f} MB; free some, or keep fewer with --keep N"
-            )
-            raise TrainingStopped
+        if need <= free:
+            return None
+        return (
+            f"the disk of {os.path.relpath(folder)} has {free / 1e6:.0f} MB free, the checkpoints need"
+            f" {need / 1e6:.0f} MB; free some, or keep fewer with --keep N"
+        )
 
     def _refuse_to_go_on(self, error: OSError) -> None:
         """Stop because the disk is full; what was saved before is whole."""
@@ -193,8 +236,13 @@ class CutRunner:
         raise TrainingStopped from error
 
     def _stop_if_asked(self) -> None:
-        if self.stop.signal is None:
-            return
+        """Stop for a signal of this process or, where there are several, for one that all of them have agreed on."""
+        number = self.stop.signal if agreement.is_alone() else self._agreed
+        if number is not None:
+            self._save_and_leave(number)
+
+    def _save_and_leave(self, number: int) -> None:
+        self.stop.signal = number
         if self.logger.writer is not None and self._finished >= 0:
             self.current_learning_iteration = self._finished
             self.save(os.path.join(self.logger.log_dir, f"model_{self._finished}.pt"))

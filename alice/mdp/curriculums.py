@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 
+from alice.system import ranks
 from alice.transfer.curriculum import Curriculum
 from alice.transfer.state import transfer_state
 from alice.transfer.timing import CONTROL_RATE_HZ
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 class StagedCurriculum(ManagerTermBase):
     """Moves through the stages by the success of home episodes, or stays at one.
+
+    A runner that knows of it judges once an iteration (:attr:`is_driven`), so that all processes of a training change
+    the stage at the same moment; without one, as under Isaac Lab's own command, every reset judges.
 
     It sets reward weights, start shares (of the kinds whose share in the configuration is not 0), the spread of ball
     and dish, and the share of the domain randomization, and logs ``Curriculum/stage/…``: the stage's number, its rate,
@@ -57,6 +61,8 @@ class StagedCurriculum(ManagerTermBase):
             or any(opened(whole, nominal, 1.0) != opened(whole, nominal, 0.0) for _, _, whole, nominal in self._ranges)
         )
         self._judged = 0
+        self.is_driven = False
+        """Whether :meth:`judge` is called from outside."""
         self._apply()
         print(f"curriculum: {self._shown()}", flush=True)
 
@@ -67,15 +73,9 @@ class StagedCurriculum(ManagerTermBase):
         phase: str,
         ramped: tuple[tuple[str, str, float], ...],
     ) -> dict[str, float]:
-        """Judge the episodes that have ended since the last call and return the numbers for the log."""
-        books = transfer_state(env).books
-        before = self.curriculum.stage
-        if self.curriculum.add(books.finished_since(self._judged)):
-            books.begin_stage()
-            self._apply()
-            steps = env.common_step_counter * env.num_envs
-            print(f"curriculum: {before.name} -> {self._shown()} after {steps:,} env steps", flush=True)
-        self._judged = books.finished_count
+        """Return the numbers for the log; judge the episodes that have ended since, unless somebody else does."""
+        if not self.is_driven:
+            self.judge(self.finished())
         stage = self.curriculum.stage
         return {
             "number": float(self.curriculum.index),
@@ -83,6 +83,24 @@ class StagedCurriculum(ManagerTermBase):
             "window": self.curriculum.fill,
             "randomization": stage.randomization if self._is_randomized else 0.0,
         }
+
+    def finished(self) -> list[tuple[bool, ...]]:
+        """Return which stages the home episodes passed that have ended since the last call; oldest first."""
+        books = transfer_state(self._env).books
+        found = books.finished_since(self._judged)
+        self._judged = books.finished_count
+        return found
+
+    def judge(self, episodes: Iterable[tuple[bool, ...]]) -> None:
+        """Let finished home episodes, of this process or of several, decide about the stage."""
+        before = self.curriculum.stage
+        if not self.curriculum.add(episodes):
+            return
+        transfer_state(self._env).books.begin_stage()
+        self._apply()
+        steps = self._env.common_step_counter * self._env.num_envs * ranks.count()
+        if ranks.rank() == 0:
+            print(f"curriculum: {before.name} -> {self._shown()} after {steps:,} env steps", flush=True)
 
     def _shown(self) -> str:
         """Return the stage's name and its number, which is all that the log has."""

@@ -59,7 +59,7 @@ def run(
     if not any(word.startswith("env.curriculum=") for word in words):
         words = [*words, "env.curriculum=none"]  # a student is shown all of the job from the first step on
     words, name = _take_name(words, stock.run_name)
-    others = [*resume.lasting(others), *(["--distributed"] if stock.distributed else [])]
+    others = resume.lasting(others)
     record = chain_record.Record(args.run, asked, held) if args.run else None
     if record and record.end:
         print(record.end)

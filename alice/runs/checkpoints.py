@@ -21,6 +21,13 @@ LOG_ROOT = Path("logs") / "rsl_rl"
 """Where Isaac Lab puts the runs, relative to the working directory."""
 POLICY_KEYS = ("actor_state_dict", "student_state_dict")
 """A checkpoint holds one of these: the first of PPO, the second of a distillation."""
+OTHERS = {
+    ".onnx": ("an exported policy", "export it again with scripts/export_onnx.py"),
+    ".safetensors": ("a policy of LeRobot", "give the folder pretrained_model that lerobot-train wrote"),
+}
+"""Suffix of policies that are no checkpoints of a training: what they are called, and what to do without them."""
+LEROBOT_FILES = ("config.json", "model.safetensors")
+"""What a policy's folder of LeRobot holds, the weights last."""
 REMEDY = "give a file, a run folder, 'latest' or 'released'"
 TRAINED = "give a model_<number>.pt written by scripts/train.py, its run folder, 'latest' or 'released'"
 _MODEL = re.compile(r"model_(\d+)\.pt")
@@ -50,7 +57,7 @@ class Policy(files.Source):
 def resolve(name: str, task: str) -> Path:
     """Return the file behind ``--checkpoint``; it looks at names and first bytes and imports nothing heavy.
 
-    An ONNX file (``.onnx``) is left to the runtime to judge.
+    An ONNX file (``.onnx``) is left to the runtime to judge. Of a folder of LeRobot's, it is the file of the weights.
 
     Args:
         name: A file, a run folder (its newest checkpoint by number) or one of :data:`SELECTORS`.
@@ -62,7 +69,9 @@ def resolve(name: str, task: str) -> Path:
     if name == "released":
         return _released(task)
     path = latest_run(task) if name == "latest" else Path(name)
-    if os.path.isdir(path):
+    if os.path.isdir(path) and all((path / file).is_file() for file in LEROBOT_FILES):
+        path = path / LEROBOT_FILES[-1]
+    elif os.path.isdir(path):
         newest = newest_in(path) or _end_of_chain(path)
         if newest is None:
             raise UsageError(f"{str(path)!r} holds no model_<number>.pt; give a run folder")
@@ -174,12 +183,16 @@ def _problem(path: Path) -> str | None:
 
 def _check_kind(path: Path) -> None:
     """Raise :class:`UsageError` unless the first look at a file says that it holds a policy."""
-    kind = path.suffix if path.suffix == ".onnx" else ".pt"
-    remedy = "export it again with scripts/export_onnx.py" if kind == ".onnx" else TRAINED
+    kind = path.suffix if path.suffix in OTHERS else ".pt"
     try:
-        files.Source(kind, remedy)(str(path))
+        files.Source(kind, OTHERS[kind][1] if kind in OTHERS else TRAINED)(str(path))
     except argparse.ArgumentTypeError as problem:
         raise UsageError(str(problem)) from problem
+
+
+def lerobot_config(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a policy of LeRobot; raise :class:`UsageError` if it cannot be read."""
+    return files.read_json(folder / LEROBOT_FILES[0], "--checkpoint: the policy's", OTHERS[".safetensors"][1])
 
 
 def load(path: Path) -> dict[str, Any]:

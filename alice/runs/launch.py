@@ -104,7 +104,7 @@ def prepare(
     words: list[str],
     play_mode: bool,
     needs_checkpoint: bool = False,
-    takes_onnx: bool = False,
+    takes: tuple[str, ...] = (),
 ) -> Job:
     """Check a command line, the cheap things first, and return what to run.
 
@@ -113,7 +113,7 @@ def prepare(
         words: The ``name=value`` overrides.
         play_mode: Whether the environment is evaluated and not trained on.
         needs_checkpoint: Whether there must be a checkpoint.
-        takes_onnx: Whether the checkpoint may be an exported policy.
+        takes: Other policies that the checkpoint may be, suffixes of :data:`alice.runs.checkpoints.OTHERS`.
 
     Raises:
         UsageError: If anything is wrong.
@@ -130,13 +130,14 @@ def prepare(
     path = checkpoints.resolve(str(args.checkpoint), task) if args.checkpoint else None
     if path and play_mode:
         words = world.settle(path, words, getattr(args, "as_trained", None))
-    is_onnx = path is not None and path.suffix == ".onnx"
-    if is_onnx and not takes_onnx:
-        raise UsageError(f"--checkpoint {path.name!r} is an exported policy; give the model_<number>.pt it came from")
+    is_other = path is not None and path.suffix in checkpoints.OTHERS
+    if is_other and path.suffix not in takes:
+        what, _ = checkpoints.OTHERS[path.suffix]
+        raise UsageError(f"--checkpoint {path.name!r} is {what}; {checkpoints.TRAINED}")
     register()
     chosen = device.choose(args.device)
     start_warp()
-    weights = checkpoints.load(path) if path and not is_onnx else None
+    weights = checkpoints.load(path) if path and not is_other else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
     words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]

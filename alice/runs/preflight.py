@@ -45,6 +45,12 @@ def check_flags(args: argparse.Namespace, stock_words: list[str]) -> None:
     args.distributed = "--distributed" in stock_words
     if args.distributed and "RANK" not in os.environ:
         raise UsageError("--distributed needs a launcher that numbers the processes; start it with torchrun")
+    if args.distributed and getattr(args, "teacher", None):
+        raise UsageError(
+            "--teacher begins its stages in processes of its own, one after another; leave --distributed out"
+        )
+    if args.distributed and not (args.run or args.resume):
+        raise UsageError("--distributed needs a folder that all processes know: give --run FOLDER, or --resume RUN")
     if not (args.run or args.resume):
         require_log_root()
 

@@ -14,6 +14,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def count() -> int:
+    """Return how many processes a distributed training has, 1 for any other."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def forget_ranks(is_distributed: bool) -> None:
     """Drop what a launcher has left in the environment: RSL-RL would wait for processes that are not there.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alice.arms import SO101, XARM1S, Arm, spreads
+from alice.arms import SO101, SO101_12V, XARM1S, Arm, spreads
 from alice.arms.quantities import QUANTITIES
 from alice.assets.bodies import body_of
 from alice.transfer.objects import BALL, DISH, TABLE
@@ -142,6 +142,7 @@ ARM_ROWS: dict[str, dict[str, Row]] = {
     },
 }
 """What is uncertain about each arm, by its name. Every arm has the same rows."""
+ARM_ROWS[SO101_12V.name] = ARM_ROWS[SO101.name]
 
 
 def rows_of(arm: Arm) -> dict[str, Row]:

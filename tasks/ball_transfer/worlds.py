@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from alice.arms import SO101, XARM1S
+from alice.arms import SO101, SO101_12V, XARM1S
 from alice.assets import DATA_DIR
 
 MIN_SEPARATION = 0.08
@@ -35,3 +35,4 @@ WORLDS: dict[str, World] = {
     ),
 }
 """Every arm's world by the arm's name."""
+WORLDS[SO101_12V.name] = WORLDS[SO101.name]

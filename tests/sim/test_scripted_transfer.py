@@ -8,17 +8,21 @@ torch = pytest.importorskip("torch")
 from alice.evaluation.physics.scripted import Script  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
-# Physics -> number of environments, share of them that must succeed.
+# Task, physics, number of environments and share of them that must succeed.
 # Newton comes first, because test_arm_bodies.py has left it open.
-SHARES = {"newton_mjwarp": (8, 1.0), "ovphysx": (256, 0.97)}
+CASES = [
+    ("Alice-Ball-Transfer", "newton_mjwarp", 8, 1.0),
+    ("Alice-Ball-Transfer", "ovphysx", 256, 0.97),
+    ("Alice-Ball-Transfer-SO101", "ovphysx", 256, 0.95),
+    pytest.param("Alice-Ball-Transfer-SO101", "newton_mjwarp", 32, 0.95, marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("physics", SHARES)
-def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(physics, simulate):
-    num_envs, share = SHARES[physics]
-    env = simulate(f"physics={physics}", num_envs=num_envs, play=True, endless=True)
-    opened = torch.zeros(num_envs, 6)
-    opened[:, 5] = 1.0
+@pytest.mark.parametrize(("task", "physics", "num_envs", "share"), CASES)
+def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(task, physics, num_envs, share, simulate):
+    env = simulate(f"physics={physics}", task=task, num_envs=num_envs, play=True, endless=True)
+    opened = torch.zeros(num_envs, env.action_manager.total_action_dim)
+    opened[:, -1] = 1.0
     env.step(opened)
     script = Script(env)
     lifted, held, slip = _run(env, script)

@@ -5,32 +5,36 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
-from alice.arms import xarm1s  # noqa: E402
+from alice import arms  # noqa: E402
 from alice.studies import ablation  # noqa: E402
 from alice.transfer import curriculum  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 ENDLESS = ("env.scene.ball=domain_rand",)
+TASKS = ("Alice-Ball-Transfer", "Alice-Ball-Transfer-SO101")
 # Newton's contacts are softer than those that settled the states, and it is slow: fewer of them, and one may slip.
-CASES = [((), 252, 0.98), (("physics=newton_mjwarp",), 21, 0.95)]
+CASES = [("ovphysx", 252, 0.98), ("newton_mjwarp", 21, 0.95)]
 
 
 def _begin(env, kind: str) -> torch.Tensor:
     """Begin all episodes in one kind of state and return the action that keeps the arm there."""
     env.event_manager.get_term_cfg("reset_transfer").params["shares"] = {kind: 1.0}
     env.reset()
-    targets = env.action_manager.get_term("joints").targets
+    arm, targets = arms.of(env), env.action_manager.get_term("joints").targets
+    gripper, fingers = arm.gripper, arm.gripper_columns
     if kind == "above_dish":  # without the command to open that some of them get
-        targets[:, 5:] = (transfer_state(env).ball_radius.unsqueeze(-1) - 0.008).clamp(min=0.0)
-    action = torch.zeros(env.num_envs, 6)
-    action[:, 5] = 2.0 * targets[:, 5] / xarm1s.FINGER_TRAVEL - 1.0
+        targets[:, fingers] = gripper.at_gap(2.0 * (transfer_state(env).ball_radius - gripper.squeeze))
+    action = torch.zeros(env.num_envs, len(arm.action_names))
+    share = (targets[:, fingers.start] - gripper.closed[0]) / (gripper.opened[0] - gripper.closed[0])
+    action[:, -1] = 2.0 * share - 1.0
     return action
 
 
-@pytest.mark.parametrize(("words", "count", "share"), CASES, ids=["ovphysx", "newton"])
-def test_states_of_the_bank_stay_as_they_are(words, count, share, simulate):
-    env = simulate(*words, *ENDLESS, num_envs=count, endless=True)
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("physics", "count", "share"), CASES)
+def test_states_of_the_bank_stay_as_they_are(physics, count, share, task, simulate):
+    env = simulate(f"physics={physics}", *ENDLESS, task=task, num_envs=count, endless=True)
     for kind in START_KINDS[1:]:
         action = _begin(env, kind)
         begun = transfer_state(env).now.ball_pos

@@ -1,29 +1,12 @@
 """Fakes that several unit tests share. PyTorch is imported when one is asked for, not before."""
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from alice.arms import ARMS, AXES, XARM1S, Arm
 from alice.transfer import timing
-
-
-class Beside:
-    """Finds modules that lie beside the tests: importlib mode keeps this folder off sys.path."""
-
-    names = ("board_pictures", "door_walk", "export_jobs", "fake_bus", "made_up")
-
-    def find_spec(self, name, path=None, target=None):
-        """Return where a module is, None if it is none of them."""
-        file = Path(__file__).with_name(f"{name}.py")
-        return importlib.util.spec_from_file_location(name, file) if name in self.names else None
-
-
-sys.meta_path.append(Beside())
 
 
 @pytest.fixture(scope="session")

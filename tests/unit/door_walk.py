@@ -65,8 +65,18 @@ def parser_of(door: str) -> usage.DoorParser:
 
 
 def actions_of(door: str) -> list:
-    """Return the flags of a door that take a value."""
-    return [action for action in parser_of(door)._actions if action.nargs != 0 and action.option_strings]
+    """Return the flags and places of a door that take a value."""
+    return [action for action in parser_of(door)._actions if action.nargs != 0]
+
+
+def named(action) -> str:
+    """Return what a flag is called on the command line; a place that has no flag is called as in the help."""
+    return action.option_strings[0] if action.option_strings else action.metavar
+
+
+def given(action, word: str) -> list[str]:
+    """Return the words that give a flag, or a place without one, a value."""
+    return [*action.option_strings[:1], word]
 
 
 def flags_of(door: str, *kinds: type) -> list:
@@ -79,7 +89,7 @@ def required(door: str, besides=None) -> list[str]:
     words = []
     for action in parser_of(door)._actions:
         if action.required and action is not besides:
-            words += [action.option_strings[0], _sound(action)]
+            words += given(action, _sound(action))
     return words
 
 
@@ -90,6 +100,8 @@ def _sound(action) -> str:
         return str(ROOT)
     if isinstance(action.type, files.Source):
         return next(iter(action.type.names), None) or str(SPECIMENS[action.type.kind])
+    if isinstance(action.type, files.Target) and action.type.folder:
+        return os.path.join(tempfile.gettempdir(), "a_new_folder")  # where every user may write
     raise AssertionError(f"say here what {action.option_strings} may be")
 
 
@@ -231,18 +243,18 @@ def _target_cases(target: files.Target) -> dict[str, tuple[str, bool]]:
     return {**cases, "a folder": ("a_folder", False), "a device": ("/dev/null", False)}
 
 
-CASES = [(door, action.option_strings[0]) for door in DOORS for action in flags_of(door, files.Source, files.Target)]
+CASES = [(door, named(action)) for door in DOORS for action in flags_of(door, files.Source, files.Target)]
 
 
 @functools.cache
 def outcomes(door: str, flag: str, place: Path) -> dict[str, tuple[int, str, str]]:
     """Return what a door says to each thing that is wrong with the file of a flag."""
-    (action,) = (action for action in actions_of(door) if flag in action.option_strings)
+    (action,) = (action for action in actions_of(door) if flag == named(action))
     cases = (_source_cases if isinstance(action.type, files.Source) else _target_cases)(action.type)
     found = {}
     for name, (word, is_other_user) in cases.items():
         if is_other_user and os.geteuid() != 0:
             continue  # only root can become another user
         uid = NOBODY if is_other_user else None
-        found[name] = call(door, [*required(door, action), flag, word], place, uid)
+        found[name] = call(door, [*required(door, action), *given(action, word)], place, uid)
     return found

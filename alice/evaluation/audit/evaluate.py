@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from alice.cli.usage import UsageError
 from alice.evaluation.audit import audit, draws, openings, policy, probes, report
 from alice.evaluation.audit.tracks import Tracks
 from alice.export import recordings
@@ -27,6 +28,8 @@ def audit_policy(job: Job, args: argparse.Namespace) -> int:
     """
     if args.probe:
         probes.refuse(job)
+    if args.record and job.checkpoint.suffix == ".safetensors":
+        raise UsageError("--record: a policy of LeRobot makes its own inputs; scripts/record.py records episodes")
     seed = settle(job, args)
     known = {**launch.describe(job), "seed": seeds.in_json(seed), "seed_kind": _kind(args.seed), "probe": args.probe}
     line = _open(known) if args.seed == seeds.RELEASE else None
@@ -85,10 +88,11 @@ def _judge(probe: str, rate: float) -> int:
 def _whiskers(env, network, episodes: audit.Episodes, paths: Tracks) -> list:
     """Return the futures of the success that the page will show; none for a policy that cannot be sampled."""
     from alice.evaluation.audit.deployed import DeployedPolicy
+    from alice.evaluation.audit.imitated import ImitatedPolicy
     from alice.evaluation.pictures import page, whiskers
 
     shown = page.choose(audit.classify(episodes), episodes.length.tolist())
-    if "success" not in shown or isinstance(network, (DeployedPolicy, probes.Probe)):
+    if "success" not in shown or isinstance(network, (DeployedPolicy, ImitatedPolicy, probes.Probe)):
         return []
     index = shown["success"]
     moments = whiskers.branches(paths[index], episodes.stage_steps[index])

@@ -31,6 +31,8 @@ def seed_of(job: Job) -> int:
     Raises:
         UsageError: If an exported policy does not say its own.
     """
+    if job.checkpoint.suffix == ".safetensors":
+        raise UsageError("--seed release: a policy of LeRobot has none; give a number")
     if job.checkpoint.suffix != ".onnx":
         from alice.runs import checkpoints
 

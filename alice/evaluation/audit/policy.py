@@ -13,7 +13,9 @@ import torch
 from alice.cli import terminal
 from alice.cli.usage import OUTSIDE, UsageError, outside
 from alice.deploy.observation import FrameStack
+from alice.evaluation.audit import imitated
 from alice.evaluation.audit.deployed import DeployedPolicy
+from alice.evaluation.audit.imitated import ImitatedPolicy
 from alice.export import configured
 from alice.runs import checkpoints, launch
 from alice.runs.launch import Job
@@ -43,6 +45,8 @@ def open_environment(job: Job, visualizer: str | None = None) -> Iterator[RslRlV
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
     flags = {"device": job.device, "visualizer": visualizer}
+    if job.checkpoint and job.checkpoint.suffix == ".safetensors":
+        imitated.prepare(job.env_cfg, job.checkpoint.parent)
     with terminal.quiet() as log:
         count = job.env_cfg.scene.num_envs
         start = f"starting {count} environment{'s' * (count > 1)} on {launch.physics_name(job.env_cfg)}"
@@ -78,10 +82,11 @@ def _announce_compiler(scene: Any) -> None:
         terminal.note("the first picture takes a minute or two: the renderer is compiled once on a machine")
 
 
-def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
+def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy | ImitatedPolicy:
     """Build the policy of a job's agent configuration and give it the weights of its checkpoint.
 
-    An exported policy (``.onnx``) is run as on the robot: :class:`alice.evaluation.audit.deployed.DeployedPolicy`.
+    An exported policy (``.onnx``) is run as on the robot: :class:`alice.evaluation.audit.deployed.DeployedPolicy`; one
+    of LeRobot (``.safetensors``) by :class:`alice.evaluation.audit.imitated.ImitatedPolicy`.
 
     Only the weights are taken. What else a checkpoint holds, such as a curriculum's state, must not reach an
     evaluation.
@@ -98,6 +103,8 @@ def load_policy(env: RslRlVecEnvWrapper, job: Job) -> MLPModel | DeployedPolicy:
     """
     if job.checkpoint.suffix == ".onnx":
         return DeployedPolicy(env.unwrapped, job.checkpoint)
+    if job.checkpoint.suffix == ".safetensors":
+        return ImitatedPolicy(env.unwrapped, job.checkpoint.parent)
     from importlib.metadata import version
 
     from isaaclab_rl.rsl_rl import create_rsl_rl_runner, handle_deprecated_rsl_rl_cfg

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from alice.cli.usage import UsageError
+from alice.runs import checkpoints
 from alice.runs.launch import Job
 
 GROUP = "image"
@@ -18,7 +19,7 @@ GROUP = "image"
 
 def refuse(job: Job) -> None:
     """Raise :class:`UsageError` if a job's policy cannot be probed."""
-    if job.checkpoint.suffix == ".onnx":
+    if job.checkpoint.suffix in checkpoints.OTHERS:
         raise UsageError(f"--probe: {job.checkpoint.name} makes its own inputs; probe the checkpoint it came from")
     if GROUP not in job.actor_groups:
         raise UsageError(f"--probe: the policy of {job.task} sees no pictures, but {', '.join(job.actor_groups)}")

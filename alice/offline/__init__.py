@@ -1,0 +1,1 @@
+"""Carries what training needs to a machine that has PyTorch and no network: packed here, joined there."""

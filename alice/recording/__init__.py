@@ -1,0 +1,1 @@
+"""Episodes of the simulation as data sets for imitation learning."""
