@@ -150,9 +150,9 @@ def wrapping(low, high, by):
     return lambda counts: low + (counts - low + by) % size
 
 
-def shaken():
+def shaken(servo):
     generator = np.random.default_rng(0)
-    return lambda counts: counts + generator.normal(0.0, 40.0)
+    return lambda counts: counts + generator.normal(0.0, 0.03 * servo.counts_per_radian)
 
 
 def sabotages(arm):
@@ -182,19 +182,18 @@ def sabotages(arm):
         mistake(lambda way: way + math.pi / 2, f"{hold} -90"),
     )
     yield "square leans once", f"mistaken reference {elbow} -90 2", mistake(lambda way: way + 0.06, f"{hold} -90 2")
-    yield "held by a trembling hand", f"moved hold {elbow}", wrong(of(ids[elbow], shaken()))
-    gripper = lambda change, key: {"mistakes": {key: led_gripper(change)}}  # noqa: E731
+    yield "held by a trembling hand", f"moved hold {elbow}", wrong(of(ids[elbow], shaken(servo)))
+    gripper = lambda change, key: {"mistakes": {key: led_gripper(change, arm)}}  # noqa: E731
     yield "open and closed swapped", "swapped grip", {"mistakes": {"grip": swapped_grip(arm)}}
     yield "another ball", "mistaken ball", gripper(lambda way, closed: closed + 0.4 * (way - closed), "grip ball")
     yield "mark missed by 30 mm", "mistaken mark Q", {"mistakes": {"touch Q": beside(arm)}}
     yield "on a board of 12 mm", "shoulder height arm", {"lift": 0.012}
 
 
-def led_gripper(change):
+def led_gripper(change, arm):
     def mistake(task, way):
         way = way.copy()
-        closed = mistake.closed if hasattr(mistake, "closed") else 0.0
-        way[:, -1] = change(way[:, -1], closed)
+        way[:, -1] = change(way[:, -1], plausible.gripper_angles(arm, BALL)[0])
         return way
 
     return mistake

@@ -30,9 +30,10 @@ LEAP = 0.5
 SHAKY = math.radians(1.0)
 """Standard deviation of readings from which on a hold was none [rad]; LX servos read with 0.3 degrees."""
 DWELL = 5
-"""Readings that are looked for a stop among: those furthest out."""
-BALL_AGREES = (0.6, 1.6)
-"""Turn of the gripper's servo from closed to the gauge ball over that of its table which is believed."""
+"""Readings at most that are looked for a stop among: those furthest out."""
+BALL_AGREES = {"coupled fingers": (0.6, 1.6), "single jaw": (0.85, 1.15)}
+"""Turn of the gripper's servo from closed to the gauge ball over that of its table which is believed, by the gripper's
+kind: linkages differ, a jaw on the servo itself does not."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def _visits(own: np.ndarray) -> tuple[tuple[float, float], tuple[float, float]] 
 
 def _end(part: np.ndarray, is_upper: bool, span: float) -> float:
     """Return the count of a stop that a part of a track dwells at."""
-    furthest = np.sort(part)[-DWELL:] if is_upper else np.sort(part)[:DWELL]
+    number = max(1, min(DWELL, part.size // 4))  # the xArm's board gives two readings in a second
+    furthest = np.sort(part)[-number:] if is_upper else np.sort(part)[:number]
     near = part[np.abs(part - np.median(furthest)) < max(0.01 * span, 4.0)]
     return float(np.median(near))
 
@@ -247,7 +249,8 @@ def about_gripper(arm: Arm, made: dict[str, Measurement], ball: float) -> Iterat
         )
         return
     share = (at_ball - closed) / (ball_by_table - closed_by_table)
-    if not BALL_AGREES[0] <= share <= BALL_AGREES[1] or way * (opened - at_ball) < -SHAKY:
+    least, most = BALL_AGREES[arm.gripper.kind]
+    if not least <= share <= most or way * (opened - at_ball) < -SHAKY:
         yield Finding(
             "mistaken ball",
             name,

@@ -25,6 +25,8 @@ BUDGET = 0.5
 """Time for one reading of all servos [s]: the xArm's board over USB takes up to 0.45."""
 STILL = 24
 """Readings of a hold."""
+ENOUGH = (8, 3.0)
+"""Readings of a hold, and how long it takes [s], that will do where a bus is slow."""
 
 
 class Left(Exception):
@@ -78,8 +80,8 @@ class Recorder:
         if word:
             raise Left(word)
         track = np.array(rows) if task.kind == SWEEP and rows else np.empty((0, len(self._ids)))
-        still = []
-        for _ in range(STILL):
+        still, began = [], self._clock.now()
+        while len(still) < STILL and not (len(still) >= ENOUGH[0] and self._clock.now() - began > ENOUGH[1]):
             still.append(self.read())
             person.reply()
         return _measured(task.key, np.array(still), track)
