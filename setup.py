@@ -39,7 +39,8 @@ setup(
         "train": [requirement + PY312 for requirement in TRAIN],
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
-        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "pillow"],
+        # scipy: least squares; OpenCV 4.7 is the first whose main module knows ChArUco boards
+        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless>=4.7", "pillow", "scipy"],
         # setuptools: one test builds the wheel without a network
         "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1", *LINTERS],
         "dev": ["ruff", "pyright", "pre-commit"],

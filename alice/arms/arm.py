@@ -88,6 +88,8 @@ class Joint:
     """Friction that grows with speed [N·m·s/rad or N·s/m]."""
     counts_sign: int = 1
     """Whether the servo's counts grow with the joint (1) or against it (-1)."""
+    stops: tuple[float, float] | None = None
+    """Angles of its hard stops where they are known [rad]."""
 
     @property
     def unit(self) -> str:

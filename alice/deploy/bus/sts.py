@@ -30,6 +30,8 @@ ALLOWED = frozenset({(SYNC_READ,), (SYNC_WRITE, TORQUE), (SYNC_WRITE, GOAL)})
 velocity). Registers below 40 survive the power switch and are never written, nor is the lock in front of them."""
 SETTINGS = (PHASE, MODE - PHASE + 1)
 """First register and number of those that are looked at once: phase, gains, mode."""
+LIMITS = (9, 24)
+"""Lowest and highest position, ..., homing offset: where LeRobot keeps its calibration."""
 STATE = (PRESENT, 15)
 """Position, velocity, load, voltage, temperature, ..., status, moving, ..., current."""
 COUNTS = (0, 4095)
@@ -186,6 +188,14 @@ class StsBus:
                 faults=tuple(fault for bit, fault in FAULTS.items() if (data[9] | error) & bit),
             )
         return found
+
+    def limits(self, servo_ids: Iterable[int], budget: float) -> dict[int, tuple[int, int, int]]:
+        """Return homing offset, lowest and highest position of servos [counts], as their registers have them."""
+        rows = {servo_id: data for servo_id, (data, _, _) in self._read(servo_ids, LIMITS, budget).items()}
+        return {
+            servo_id: (sign_at(unsigned(data[22:24]), 11), unsigned(data[0:2]), unsigned(data[2:4]))
+            for servo_id, data in rows.items()
+        }
 
     def close(self) -> None:
         """Give the port back."""
