@@ -99,7 +99,8 @@ def fit(arm: Arm, board: Board, views: Sequence[View], size: tuple[int, int]) ->
     corners = sum(len(view.which) for view in views)
     missed = problem.residuals(found.x)[: 2 * corners] * PIXELS
     residual = float(np.sqrt((missed**2).mean()))
-    sd = np.sqrt(np.diag(covariance) * max(1.0, (residual / PIXELS) ** 2))
+    spread = np.diag(covariance)
+    sd = np.sqrt(np.where(spread > 0.0, spread, np.inf)) * max(1.0, residual / PIXELS)  # 0: the pictures do not tell
     lens, turn, place, board_turn, board_place = problem.parts(found.x)
     camera = CameraCalibration(
         width=size[0],
