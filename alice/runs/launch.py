@@ -132,8 +132,8 @@ def prepare(
         words = world.settle(path, words, getattr(args, "as_trained", None))
     is_other = path is not None and path.suffix in checkpoints.OTHERS
     if is_other and path.suffix not in takes:
-        what, _ = checkpoints.OTHERS[path.suffix]
-        raise UsageError(f"--checkpoint {path.name!r} is {what}; {checkpoints.TRAINED}")
+        instead = "give the model_<number>.pt it came from" if path.suffix == ".onnx" else checkpoints.TRAINED
+        raise UsageError(f"--checkpoint {path.name!r} is {checkpoints.OTHERS[path.suffix][0]}; {instead}")
     register()
     chosen = device.choose(args.device)
     start_warp()
