@@ -37,7 +37,8 @@ setup(
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
         "deploy": ["onnxruntime", "pyserial", "hidapi"],
-        "test": ["imageio", "pytest", "setuptools>=70.1"],  # setuptools: one test builds the wheel without a network
+        # setuptools: one test builds the wheel without a network
+        "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1"],
         "dev": ["ruff", "pyright", "pre-commit"],
     },
 )

@@ -157,11 +157,10 @@ def allow_pinned_arrays_without_cuda() -> bool:
 def let_ovphysx_run_whole_control_steps(manager) -> bool:
     """Let ovphysx run all physics steps of one control step in one call.
 
-    Isaac Lab 3.0.0 writes unchanged joint targets before and refreshes every asset after *each* physics step; at six
-    physics steps a control step this takes longer than the physics. Isaac Lab has a hook for backends that run the
-    loop themselves (``PhysicsManager.handles_decimation``) and ovphysx has ``step_n_sync``; this joins the two. It acts
-    on physics configurations with ``runs_whole_control_steps = True`` only (:class:`alice.tasks.ball_transfer.
-    physics_cfg.ControlStepOvPhysxCfg`), so other tasks in the same process are not touched.
+    Isaac Lab 3.0.0 writes unchanged joint targets before and refreshes every asset after *each* of six physics steps,
+    which takes longer than the physics. It has a hook for backends that run the loop themselves
+    (``PhysicsManager.handles_decimation``) and ovphysx has ``step_n_sync``; this joins the two. Only physics
+    configurations with ``runs_whole_control_steps = True`` are touched.
 
     Args:
         manager: Module ``isaaclab_ov.physics.ovphysx_manager``.
@@ -177,7 +176,11 @@ def let_ovphysx_run_whole_control_steps(manager) -> bool:
         return False
     from isaaclab.physics import PhysicsManager
 
-    stock_step = OvPhysxManager.step.__func__
+    stock_initialize, stock_step = OvPhysxManager.initialize.__func__, OvPhysxManager.step.__func__
+
+    def initialize(cls, sim_context) -> None:
+        cls._alice_decimation = 1  # only environments tell theirs: without one, single steps, whatever ran before
+        stock_initialize(cls, sim_context)
 
     def set_decimation(cls, decimation: int) -> None:
         cls._alice_decimation = decimation
@@ -196,7 +199,7 @@ def let_ovphysx_run_whole_control_steps(manager) -> bool:
         cls._scene_data_backend.geometry_timestamp += 1
         PhysicsManager._sim_time += dt * cls._alice_decimation
 
-    OvPhysxManager._alice_decimation = 1
+    OvPhysxManager.initialize = classmethod(initialize)
     OvPhysxManager.set_decimation = classmethod(set_decimation)
     OvPhysxManager.handles_decimation = classmethod(handles_decimation)
     OvPhysxManager.step = classmethod(step)

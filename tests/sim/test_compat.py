@@ -45,6 +45,34 @@ def test_no_thread_of_an_idle_simulation_looks_for_work_all_the_time(simulate):
     assert ctypes.CDLL(None).prctl(GET_TIMER_SLACK, 0, 0, 0, 0) < 1_000_000, "our own sleeps are as they were"
 
 
+def test_a_simulation_without_an_environment_takes_single_steps_after_one(simulate):
+    """A ball that falls for one step of 1/120 s, where six of them went into each step of the environment before."""
+    import isaaclab.sim as sim_utils
+    import torch
+    from isaaclab.scene import InteractiveScene, InteractiveSceneCfg
+
+    from alice.assets.objects import BALL_CFG
+    from alice.tasks.ball_transfer.physics_cfg import PhysicsCfg
+
+    env = simulate()
+    env.step(torch.zeros(env.num_envs, env.action_manager.total_action_dim))
+    simulate.close()
+    sim_utils.create_new_stage()
+    sim = sim_utils.SimulationContext(sim_utils.SimulationCfg(dt=1 / 120, device="cpu", physics=PhysicsCfg().ovphysx))
+    try:
+        cfg = InteractiveSceneCfg(num_envs=1, env_spacing=1.5)
+        cfg.ball = BALL_CFG.replace(prim_path="{ENV_REGEX_NS}/Ball")
+        scene = InteractiveScene(cfg)
+        sim.reset()
+        sim.step(render=False)
+        scene.update(dt=1 / 120)
+        speed = scene["ball"].data.root_com_vel_w.torch[0, 2].item()
+    finally:
+        sim.stop()
+        sim.clear_instance()
+    assert speed == pytest.approx(-9.81 / 120, rel=0.02)
+
+
 def test_warp_does_not_tell_users_what_is_deprecated_in_isaac_lab():
     program = """
 import alice.tasks, isaaclab.utils.warp, warp

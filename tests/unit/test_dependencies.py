@@ -23,6 +23,7 @@ FOUND_THERE = {
 """Imports that no installer is asked for, and why."""
 UNIMPORTED = {
     "setuptools": "builds the wheel in a process of its own",
+    "pytest-xdist": "pytest loads it, for -n",
 }
 """Packages that are asked for and never imported, and why. Tools of ``dev`` are started, not imported."""
 OTHER_NAMES = {"cv2": "opencv-python-headless", "PIL": "pillow", "git": "gitpython", "pxr": "usd-exchange"}

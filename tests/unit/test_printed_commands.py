@@ -83,14 +83,17 @@ def test_a_printed_command_is_right(command, folder, monkeypatch):
         assert json.loads(json.dumps(node)) == json.loads("null" if value == "none" else value), path
 
 
+TESTS = "./isaaclab.sh -p -m pytest -n 2 --dist loadfile"
+
+
 def test_the_other_commands_are_run_elsewhere():
     assert sorted(OTHERS) == [
-        "./isaaclab.sh -p -m pytest",
+        TESTS,
         "./isaaclab.sh -p -m tensorboard.main --logdir logs/rsl_rl",
         "./isaaclab.sh list_envs",
         "./isaaclab.sh train --rl_library rsl_rl --task Alice-Ball-Transfer",
     ]
-    assert '\nexec ./isaaclab.sh -p -m pytest "$@"\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert f'\nexec {TESTS} "$@"\n' in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_readme_is_short_and_in_its_order():
