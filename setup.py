@@ -36,7 +36,8 @@ setup(
         "train": [requirement + PY312 for requirement in TRAIN],
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
-        "deploy": ["onnxruntime", "pyserial", "hidapi"],
+        # scipy fits what identify_arm.py measures; opencv and pillow are the camera's
+        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "pillow", "scipy"],
         # setuptools: one test builds the wheel without a network
         "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1"],
         "dev": ["ruff", "pyright", "pre-commit"],

@@ -184,3 +184,40 @@ def read(path: str | Path) -> Recording:
             f"{path.name!r} lacks the columns {', '.join(sorted(lacking))}; it was not written by run_arm.py"
         )
     return Recording(path, about, columns, events)
+
+
+def plot(found: Recording, path: str | Path) -> None:
+    """Draw readings and commands of every joint over time, with the events.
+
+    Args:
+        found: A black box.
+        path: The picture.
+
+    Raises:
+        UsageError: If matplotlib is missing or the picture cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("Python has no module matplotlib, which --plot needs; pip install matplotlib") from error
+    columns, names = found.columns, found.about["joints"]
+    if not len(columns["time"]):
+        raise UsageError(f"{found.path.name!r} holds no control step; there is nothing to draw")
+    begin = columns["time"][0]
+    figure = Figure(figsize=(10.0, 1.6 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), sharex=True)
+    for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
+        axis.plot(columns["time"] - begin, columns["command"][:, number], label="command", linewidth=1.0)
+        axis.plot(columns["read_at"].min(axis=1) - begin, columns["joints"][:, number], label="reading", linewidth=1.0)
+        axis.set_ylabel(name.removesuffix("_joint").replace("_", "\n"), fontsize=8)
+        for event in found.events:
+            axis.axvline(event["time"] - begin, color="0.7", linewidth=0.6)
+    axes[0].legend(loc="upper right", fontsize=8)
+    axes[-1].set_xlabel("time [s]")
+    for event in found.events:
+        if event["time"] >= begin:
+            axes[0].annotate(
+                event["state"], (event["time"] - begin, 1.02), xycoords=("data", "axes fraction"), fontsize=7
+            )
+    with files.writing(path) as fresh:
+        figure.savefig(fresh, dpi=110)

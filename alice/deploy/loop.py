@@ -200,7 +200,7 @@ class Loop:
     def _look(self) -> Look:
         """Read what can be read and return what was seen."""
         encoders, vitals = self._encoders, self._vitals
-        found = self._call(lambda: self._bus.positions(encoders.ids, READING * self.period))
+        found = self._call(lambda: self._bus.positions(encoders.oldest_first, READING * self.period))
         encoders.take(found or {})
         now = self._clock.now()
         joints, keys = encoders.joints, self._operator.keys()
@@ -210,7 +210,7 @@ class Loop:
             joints=joints,
             read_at=float(encoders.at.min()),
             reading_age=now - float(encoders.at.min()),
-            unread=f"servo {encoders.oldest}",
+            unread=f"servo {encoders.oldest_first[0]}",
             outside=encoders.outside,
             health_age=vitals.age(now),
             hot=vitals.trouble("hot"),

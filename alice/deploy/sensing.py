@@ -94,9 +94,9 @@ class Encoders:
         return None if np.isnan(self.counts).any() else self._calibration.joints(self.counts)
 
     @property
-    def oldest(self) -> int:
-        """Id of the servo whose position is the oldest."""
-        return self.ids[int(np.argmin(self.at))]
+    def oldest_first(self) -> tuple[int, ...]:
+        """Ids in the order in which to ask, so that a budget that ends early does not always end at the same servo."""
+        return tuple(self.ids[row] for row in np.argsort(self.at, kind="stable"))
 
 
 class Vitals:
