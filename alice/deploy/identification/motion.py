@@ -21,7 +21,7 @@ AMPLITUDE = 0.36
 """Reach of a ramp either side of the middle [rad]."""
 RAMP = 0.3
 """Time of a ramp [s]: 1.2 rad/s, less than the arms' speed caps."""
-CYCLES = 8
+CYCLES = 6
 SNAP = 0.012
 """Last step of every approach [rad], more than any dead band."""
 CLEARANCE = 0.05
@@ -41,7 +41,7 @@ ROOM = 0.05
 """Least distance from table and base in every pose [m]."""
 SLOW = 0.6
 """Speed between poses [rad/s]."""
-HOLD = 1.2
+HOLD = 0.8
 """How long a pose is listened to from each side [s]."""
 TORQUE = 0.5
 """Most that a pose may ask of a servo, share of its stall torque."""

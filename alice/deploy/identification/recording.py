@@ -19,6 +19,8 @@ from .motion import ROOM, SLOW, Move, NoRoomError
 
 BUDGET = 0.05
 """Time for a command or one round of readings [s]."""
+SWEEP = 0.008
+"""Least time from one round of readings of all servos to the next [s]: more would say nothing new."""
 FORMAT = 1
 
 
@@ -83,7 +85,9 @@ class Recorder:
         tell: Called with how far it is, in [0, 1].
     """
 
-    def __init__(self, bus: Bus, clock: Clock, calibration: Calibration, tell: Callable[[float], None] = lambda _: None):
+    def __init__(
+        self, bus: Bus, clock: Clock, calibration: Calibration, tell: Callable[[float], None] = lambda _: None
+    ):
         self._bus, self._clock, self._calibration, self._tell = bus, clock, calibration, tell
         self._ids = calibration.servo_ids
         self._moved: list[tuple[float, Move]] = []
@@ -162,14 +166,14 @@ class Recorder:
 
         A reading is as old as its answer's way: it is dated midway between the end of the answer before and its own.
         """
-        asked = self._clock.now()
+        began = asked = self._clock.now()
         answers = self._bus.positions([self._ids[column] for column in columns], min(BUDGET, until - asked))
         for servo_id, answer in sorted(answers.items(), key=lambda pair: pair[1].at):
             column, at = self._ids.index(servo_id), answer.at
             self._rows.append(((min(asked, at) + at) / 2, column, answer.counts, len(self._moved) - 1))
             asked = at
-        if not answers:
-            self._clock.sleep_until(min(until, self._clock.now() + 0.002))
+        pause = SWEEP * (len(columns) / len(self._ids) if answers else 1.0)
+        self._clock.sleep_until(min(until, began + pause))
 
     def _recording(self) -> Recording:
         at, moves = zip(*self._moved, strict=True)

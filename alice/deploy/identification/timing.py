@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
+from alice.deploy.calibration import Calibration
+
+from . import statics
 from .levels import Levels, Servo, angles_of
 from .recording import Recording
 
@@ -18,6 +21,8 @@ TAIL = 0.12
 """How long after a ramp's end its lag is looked for [s]."""
 SLOWEST_LAG = 0.2
 """[s]"""
+SHARES = np.linspace(0.0, 1.0, 9)
+"""Places on a ramp where its weight is worked out."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,29 @@ class Onsets:
     """Of each by the noise of the readings, (N, S) [s²]."""
 
 
-def onsets(found: Recording, seen: Levels, servo: Servo) -> Onsets:
+def onsets(found: Recording, seen: Levels, calibration: Calibration, give: np.ndarray) -> Onsets:
     """Return when the ramps began, from the time at which each was at the places that it was to pass.
 
-    Where a joint stands after the snap says how far it is behind its goal while it moves that way.
+    Where a joint stands after the snap says how far it is behind its goal while it moves that way, but for what its
+    weight has changed until there.
+
+    Args:
+        found: The recording.
+        seen: Its levels.
+        calibration: The arm.
+        give: Angle per torque of each servo, (S,) [rad/(N·m)]; 0 where it is not known.
     """
-    ramps = [row for row in np.flatnonzero(found.kind == "ramp") if row + 1 < len(found.kind)]
+    ramps, servo = found_ramps(found), Servo.of(calibration.kind)
     late = np.full((len(ramps), seen.goal.shape[1]), np.nan)
     spread = np.full_like(late, np.nan)
     read = angles_of(found.counts, servo, found.column)
     for number, row in enumerate(ramps):
+        goals = found.goals[row - 1] + SHARES[:, None] * (found.goals[row] - found.goals[row - 1])
+        torque = statics.weight(calibration.kind, calibration.joints(goals))
+        sag = give * (torque - torque[-1])
         for column in range(late.shape[1]):
             time, value, way, behind = _ramp(found, seen, read, row, column)
+            value = value - np.interp(value / way if way else value, SHARES, sag[:, column])
             if way == 0.0 or np.isnan(behind):
                 continue
             share = (value - behind) / way
@@ -104,6 +120,12 @@ def lag(found: Recording, seen: Levels, servo: Servo, late: np.ndarray, column: 
 def found_ramps(found: Recording) -> list[int]:
     """Return the rows of the ramps, as :func:`onsets` has them."""
     return [row for row in np.flatnonzero(found.kind == "ramp") if row + 1 < len(found.kind)]
+
+
+def paces(found: Recording, servo: Servo, column: int) -> np.ndarray:
+    """Return how fast the ramps of a servo went, (N,) [rad/s]."""
+    rows = np.array(found_ramps(found))
+    return (found.goals[rows, column] - found.goals[rows - 1, column]) / servo.per_radian[column] / found.span[rows]
 
 
 def speed(found: Recording, servo: Servo, column: int) -> tuple[float, float]:
