@@ -35,9 +35,7 @@ KINDS: dict[str, Kind] = {
     "push": Kind(SERVO, "a hand pushes the servo's link `by` [rad]", {"by": 0.3}),
     "brown_out": Kind(WHOLE, "the supply is `to` [V]", {"to": 4.0}),
     "unplug": Kind(WHOLE, "the adapter is pulled out"),
-    "camera_freeze": Kind(
-        CAMERA, "no newer picture comes; with `stamped` 1 it comes again with a new time", {"stamped": 0}
-    ),
+    "camera_freeze": Kind(CAMERA, "no newer picture comes; with `stamped` 1 it comes again with a new time", {"stamped": 0}),
     "camera_blank": Kind(CAMERA, "pictures are black"),
     "camera_vanish": Kind(CAMERA, "the camera is gone"),
 }

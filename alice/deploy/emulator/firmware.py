@@ -269,3 +269,5 @@ def of(protocol: str, plant: Plant, row: int) -> Firmware:
 
 def _byte(value: float) -> int:
     return min(max(round(value), 0), 255)
+
+

@@ -91,7 +91,7 @@ def lag(found: Recording, seen: Levels, servo: Servo, late: np.ndarray, column: 
     times, values, paces = [], [], []
     for number, row in enumerate(found_ramps(found)):
         time, value, way, behind = _ramp(found, seen, read, row, column)
-        began = late[number, column]
+        began = late[number]
         if np.isnan(began) or way == 0.0:
             continue
         since = time - began - found.span[row]
