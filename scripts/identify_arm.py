@@ -25,9 +25,12 @@ def main(argv: list[str]) -> int:
     add("--recording", type=files.Source(".npz", "give one of --keep"), help="fit this recording, move nothing")
     add("--keep", type=files.Target((".npz",)), help="where to keep commands and readings")
     add("--output", type=files.Target((".json",)), help="where to write what was found, for --servo of train.py")
+    add("--truth", type=files.Target((".json",)), help="where to write what --world is, as if it had been found")
     add("--page", type=files.Target((".html",)), help="where to show measured and simulated curves of every joint")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
+    if args.truth and not args.world:
+        raise usage.UsageError("--truth is what a --world is; give one")
     found, recording, calibration = session.run(args)
     print(session.table(found))
     if args.keep:
@@ -35,6 +38,8 @@ def main(argv: list[str]) -> int:
     if args.output:
         files.write_text(args.output, found.to_json())
         print(f"written to {args.output}")
+    if args.truth:
+        files.write_text(args.truth, session.truth(args).to_json())
     if args.page:
         from alice.evaluation.pictures import curves
 

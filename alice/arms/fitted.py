@@ -6,8 +6,8 @@
                                                              "elbow_joint": {"refused": "…"}, …, "gripper": {…}}}}}
 
 Quantities are those of :mod:`alice.arms.quantities`. What an arm has one of stands under ``bus``, everything else under
-the arm joints' names and ``gripper``. ``plant`` is what moved the links: ``drives`` of a real arm, or a ``bench``, whose
-links follow without inertia and friction. Standard library only.
+the arm joints' names and ``gripper``. ``plant`` is what moved the links: ``drives`` of a real arm, or a ``bench`` with
+links that follow without inertia and friction. Standard library only.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 
-
 Span = tuple[float, float] | tuple[tuple[float, ...], tuple[float, ...]]
 """Lowest and highest value; each of them a number for all servos, or one for each."""
 

@@ -40,7 +40,9 @@ def words(path: Path, env_cfg: Any) -> list[str]:
     except fitted.FittedError as error:
         raise UsageError(f"--servo: {error}") from error
     if joints.servo is None:
-        raise UsageError("--servo replaces ranges that servos are drawn from; give --domain_rand or presets=hobby_servo")
+        raise UsageError(
+            "--servo replaces ranges that servos are drawn from; give --domain_rand or presets=hobby_servo"
+        )
     if not joints.coupled_fingers:
         raise UsageError("--servo: a servo file has one gripper servo; leave out presets=seven_actions")
     changed = []
@@ -60,7 +62,9 @@ def words(path: Path, env_cfg: Any) -> list[str]:
             spans = [by_servo[joint.servo_id] for joint in arm.joints]
         changed.append(f"env.events.{term}.params.{parameter}={_written(spans)}")
     if not changed:
-        raise UsageError(f"--servo: {path.name!r} refuses everything that could replace a range; identify the arm again")
+        raise UsageError(
+            f"--servo: {path.name!r} refuses everything that could replace a range; identify the arm again"
+        )
     return [*changed, "env.actions.joints.ideal_servo_share=0.0"]
 
 

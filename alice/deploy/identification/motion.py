@@ -1,8 +1,8 @@
 """What an arm is told so that its servos can be told apart: moves in counts, all within its limits and above the table.
 
 All joints move at once about one pose with room all around: quick ramps up and down that end in a snap of some counts
-(no dead band is left at their ends), a staircase of single counts, a chirp. Then holds at poses where gravity pulls most
-and least, each from both sides, and leaps of one joint after the other at its own speed.
+(no dead band is left at their ends), a staircase of single counts, a chirp. Then holds at poses where gravity pulls
+most and least, each from both sides, and leaps of one joint after the other at its own speed.
 """
 
 from __future__ import annotations

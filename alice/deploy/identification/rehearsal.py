@@ -13,7 +13,6 @@ import numpy as np
 from alice.arms import Arm
 from alice.deploy.bus.opening import BAUDS
 from alice.deploy.emulator.bench import joint_positions, servo_angles
-from alice.deploy.emulator.faults import Faults
 from alice.deploy.emulator.plant import Plant
 from alice.deploy.emulator.world import World
 
@@ -48,8 +47,8 @@ class Rehearsal:
     def __init__(self, arm: Arm, world: World, protocol: str, seed: int, joint_pos=None):
         self.arm, self.world, self.protocol = arm, world, protocol
         pose = np.tile(np.array(arm.home if joint_pos is None else joint_pos, float), (world.count, 1))
-        faults = [Faults(arm.servo_ids, lambda: 0.0) for _ in range(world.count)]
-        self.plant = Plant(arm, world, pose, faults, np.random.default_rng(seed), 0.0)
+        # Nothing befalls these arms: their faults are never looked at.
+        self.plant = Plant(arm, world, pose, [], np.random.default_rng(seed), 0.0)
         mass = world.of("link_mass")
         # The bench weighs one arm after the other; this is the same for all at once.
         self.plant.links.weight = lambda: statics.weight(arm, joint_positions(arm, self.plant.links.angles)) * mass
@@ -83,6 +82,10 @@ class Rehearsal:
             rows.append(((asked + at) / 2, column, self._read(column)))
             asked = at
         return rows, at
+
+    def reported(self) -> np.ndarray:
+        """Return where the joints are by their servos' own zero and scale, without noise, (N, J) [rad, m]."""
+        return joint_positions(self.arm, self.plant.servos.reported(self.plant.links.angles))
 
     def _read(self, column: int) -> np.ndarray:
         """Return what a servo of every arm reports, (N,) counts."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from alice import arms
 from alice.arms import Arm
-from alice.arms.fitted import FittedServos
+from alice.arms.fitted import Fit, FittedServos, keys
 from alice.arms.quantities import QUANTITIES
 from alice.cli.usage import UsageError
 from alice.deploy import calibration as calibrations
@@ -85,21 +85,54 @@ def table(found: FittedServos) -> str:
                 rows.append((name, key, "refused", one.refused))
                 continue
             factor, unit = {"rad": (np.degrees(1.0), "°"), "s": (1e3, "ms")}.get(QUANTITIES[name].unit, (1.0, ""))
-            rows.append((name, key, f"{factor * one.value:.3f} ± {factor * one.standard_error:.3f} {unit}".rstrip(), ""))
+            rows.append(
+                (name, key, f"{factor * one.value:.3f} ± {factor * one.standard_error:.3f} {unit}".rstrip(), "")
+            )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in rows
+    )
 
 
 def world_of(arm: Arm, found: FittedServos) -> World:
-    """Return an emulated arm that is as was fitted, and as its table has it in all that was refused."""
+    """Return an emulated arm that is as was fitted, and as its table has it in all that was refused.
+
+    Its wire takes the time that its command's bytes take, so its servos' own delay is as much shorter.
+    """
     values: dict[str, Any] = {}
     for name, fits in found.quantities.items():
         if name not in worlds.TAKEN:
             continue
         nominal = QUANTITIES[name].nominal
         row = [nominal if one.value is None else one.value for one in fits.values()]
+        if name == "servo_delay":
+            row = [max(0.0, row[0] - rehearsal.command_time(arm, arm.joints[0].servo.bus))]
         values[name] = np.array(row * len(arm.servo_ids) if len(row) == 1 else row)[None]
     return worlds.nominal(arm, 1, **values)
+
+
+def truth(args: Any) -> FittedServos:
+    """Return the truth about the emulated arm of a command line."""
+    arm = arms.named(args.arm)
+    return truth_of(arm, worlds.read(arm, args.world))
+
+
+def truth_of(arm: Arm, world: World) -> FittedServos:
+    """Return what a perfect identification of an emulated arm would find: to audit a policy in a hidden world.
+
+    Sag is weight over stiffness, and a simulator that is given one for each joint needs no other masses.
+    """
+    wire = rehearsal.command_time(arm, arm.joints[0].servo.bus)
+    values = {name: world.of(name)[0] for name in worlds.SERVO}
+    values["servo_delay"] = values["servo_delay"] + wire
+    values["drive_stiffness"] = (world.of("drive_stiffness") / world.of("link_mass"))[0]
+    values["torque_cap"] = (world.of("torque_cap") / world.of("link_mass"))[0]
+    values["link_mass"] = np.ones(len(arm.servo_ids))
+    quantities = {
+        name: {key: Fit(float(value), 0.0) for key, value in zip(keys(arm, name), row, strict=False)}
+        for name, row in values.items()
+    }
+    return FittedServos(arm.name, quantities, "the truth", plant="bench")
 
 
 def rehearse(found: Recording, calibration: Calibration, world: World) -> np.ndarray:
