@@ -86,6 +86,7 @@ class Planner:
         joints = [next(joint for joint in self.arm.joints if joint.servo_id == i) for i in self.arm.servo_ids]
         self.slopes = np.array([joint.servo.counts_per_radian for joint in joints])
         self._stall = np.array([joint.servo.stall_torque for joint in joints])
+        self._sign = np.array([joint.counts_sign for joint in joints])
         self._all = tuple(range(len(joints)))
         self.lower, self.upper = _servo_limits(calibration)
         self.middle = self._middle()
@@ -115,8 +116,11 @@ class Planner:
     def poses(self) -> list[np.ndarray]:
         """Return the poses in which gravity pulls most and least at each pitch joint, (S,) [rad] each."""
         candidates = self._grid(0.06)
-        path = self.middle + np.linspace(0.0, 1.0, 12)[:, None, None] * (candidates - self.middle)
-        is_free = (self._room(path) >= ROOM).all(axis=0)
+        is_free = np.ones(len(candidates), bool)
+        for side in (-1, 0, 1):  # it is come to from below and from above
+            goals = candidates + side * CLEARANCE * self._sign
+            path = self.middle + np.linspace(0.0, 1.0, 12)[:, None, None] * (goals - self.middle)
+            is_free &= (self._room(path) >= ROOM).all(axis=0)
         torque = statics.weight(self.arm, joint_positions(self.arm, candidates))
         is_held = (np.abs(torque) < TORQUE * self._stall).all(axis=-1)
         candidates, torque = candidates[is_free & is_held], torque[is_free & is_held]
@@ -141,6 +145,8 @@ class Planner:
     def _grid(self, margin: float) -> np.ndarray:
         """Return poses with all pitches, yaw and roll at home, the gripper half open, (K, S) [rad]."""
         home = servo_angles(self.arm, np.array(self.arm.home))
+        if (self.upper - self.lower)[1:4].min() < 2.0 * margin:
+            raise NoRoomError("its limits leave no pose about which all joints could swing; see to its calibration")
         axes = [np.linspace(self.lower[c] + margin, self.upper[c] - margin, 14) for c in (1, 2, 3)]
         pitches = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
         poses = np.tile(home, (len(pitches), 1))

@@ -80,18 +80,18 @@ def table(found: FittedServos) -> str:
     """Return what was found as a table, angles in degrees, times in ms."""
     rows = []
     for name, fits in found.quantities.items():
+        reasons: dict[str, list[str]] = {}
         for key, one in fits.items():
             if one.value is None:
-                rows.append((name, key, "refused", one.refused))
+                reasons.setdefault(one.refused, []).append(key)
                 continue
             factor, unit = {"rad": (np.degrees(1.0), "°"), "s": (1e3, "ms")}.get(QUANTITIES[name].unit, (1.0, ""))
-            rows.append(
-                (name, key, f"{factor * one.value:.3f} ± {factor * one.standard_error:.3f} {unit}".rstrip(), "")
-            )
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in rows
-    )
+            told = f"{factor * one.value:.3f} ± {factor * one.standard_error:.3f} {unit}".rstrip()
+            rows.append((name, key, told))
+        for reason, which in reasons.items():
+            rows.append((name, ", ".join(which) if len(which) < len(fits) else "all", f"refused: {reason}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join("  ".join((*(c.ljust(w) for c, w in zip(row[:2], widths, strict=True)), row[2])) for row in rows)
 
 
 def world_of(arm: Arm, found: FittedServos) -> World:
