@@ -13,9 +13,10 @@ FOLDERS = {"alice": "alice", "alice.tasks": "tasks", "alice.agents": "agents", "
 # Isaac Lab 3 needs Python 3.12; the marker keeps `pip install alice[train]` on an older Python from half-installing.
 PY312 = "; python_version >= '3.12'"
 TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
+TRAIN += ["pyserial"]  # the robot side runs here, too, against an emulated arm
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
-TRAIN += ["imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
+TRAIN += ["hidapi", "imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
 KINDS = ("usda", "pt", "json", "md", "npz", "onnx")
 
 setup(

@@ -26,6 +26,9 @@ class JointTargetAction(ActionTerm):
     not in the measured joint positions, so a joint that sags or pushes does not drift; they never leave the joint
     limits.
 
+    Somebody else may decide where the drives pull to, one control step at a time (:meth:`take_over`): an arm that is
+    driven over its bus.
+
     With ``servo`` given, the drives follow the targets as bus servos do, one servo for both fingers, and
     :meth:`read_back` returns what such servos report.
     """
@@ -53,6 +56,7 @@ class JointTargetAction(ActionTerm):
         """Joint targets in the order of the arm's joints, (N, J) [rad, m]."""
         self.driven = self.targets.clone()
         """Where the drives pull to, (N, J) [rad, m]: the targets, or what the servos make of them."""
+        self._taken_over: tuple[torch.Tensor, torch.Tensor] | None = None
         self._servos = None
         self.servo_share = 1.0
         """How much of the servos' ranges is drawn at a reset, in [0, 1]; 0 is an ideal servo."""
@@ -82,6 +86,9 @@ class JointTargetAction(ActionTerm):
             actions: Actions of the policy, (N, 6 or J).
         """
         self._raw[:] = actions
+        if self._taken_over is not None:
+            (self.targets[:], self.driven), self._taken_over = self._taken_over, None
+            return
         command = actions.clamp(-1.0, 1.0)
         arm, gripper = self._arm.arm_columns, self._arm.gripper_columns
         opening = command[:, arm.stop :]
@@ -95,6 +102,15 @@ class JointTargetAction(ActionTerm):
         self.driven = self.targets
         if self._servos is not None:
             self.driven = self._joints(self._servos.follow(self._angles(self.targets)))
+
+    def take_over(self, targets: torch.Tensor, driven: torch.Tensor) -> None:
+        """Decide in the place of the actions in the coming control step.
+
+        Args:
+            targets: What the joints are commanded to, (N, J) [rad, m].
+            driven: Where the drives pull to, (N, J) [rad, m].
+        """
+        self._taken_over = targets, driven
 
     def apply_actions(self) -> None:
         """Send the targets to the drives, through the servos if there are any."""

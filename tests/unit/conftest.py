@@ -15,7 +15,7 @@ from alice.transfer import timing
 class Beside:
     """Finds modules that lie beside the tests: importlib mode keeps this folder off sys.path."""
 
-    names = ("door_walk", "export_jobs", "fake_bus", "made_up")
+    names = ("door_walk", "export_jobs", "fake_bus", "made_up", "wires")
 
     def find_spec(self, name, path=None, target=None):
         """Return where a module is, None if it is none of them."""

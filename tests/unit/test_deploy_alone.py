@@ -92,6 +92,7 @@ def test_the_doors_of_the_robot_side_run(task, python, tmp_path):
     for door, words, expected in (
         ("benchmark_policy.py", ["--policy", str(policy), "--calls", "50"], "whole control step"),
         ("build_engine.py", ["--onnx", str(policy), "--dry_run"], f"--saveEngine={task}.engine"),
+        ("emulate_arm.py", ["--arm", "xarm1s", "--world", "drawn", "--seconds", "0.5"], "port /dev/"),
     ):
         command = [python, "-I", str(ROOT / "scripts" / door), *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

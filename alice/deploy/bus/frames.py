@@ -76,6 +76,7 @@ class Scanner:
 
     def __init__(self, framing: Framing):
         self._framing, self._held = framing, bytearray()
+        self._length_at, self._start = framing.length_at, len(framing.header)
         self.damaged = 0
         """Frames that began and were none: a length that cannot be, a wrong checksum, a stretch of other bytes."""
         self._in_rubbish = False
@@ -106,10 +107,10 @@ class Scanner:
             if start < 0:
                 start = len(held) - held.endswith(framing.header[:1])
             self._drop(start)
-            if len(held) <= framing.length_at:
+            if len(held) <= self._length_at:
                 return None
-            length = held[framing.length_at]
-            is_id = not framing.has_id or held[len(framing.header)] <= BROADCAST
+            length = held[self._length_at]
+            is_id = not framing.has_id or held[self._start] <= BROADCAST
             if not is_id or not framing.lengths[0] <= length <= framing.lengths[1]:
                 self._drop(1)
                 continue
@@ -122,7 +123,7 @@ class Scanner:
             return self._take(total)
 
     def _is_sound(self, total: int) -> bool:
-        inner = self._held[len(self._framing.header) : total - 1]
+        inner = self._held[self._start : total - 1]
         return not self._framing.is_checked or (~sum(inner) & 0xFF) == self._held[total - 1]
 
     def _drop(self, count: int) -> None:
@@ -136,9 +137,8 @@ class Scanner:
         framing, raw = self._framing, bytes(self._held[:total])
         del self._held[:total]
         self._in_rubbish = False
-        code_at = framing.length_at + 1
-        end = total - framing.is_checked
-        return Frame(raw, raw[code_at], raw[code_at + 1 : end], raw[len(framing.header)] if framing.has_id else None)
+        code_at, end = self._length_at + 1, total - framing.is_checked
+        return Frame(raw, raw[code_at], raw[code_at + 1 : end], raw[self._start] if framing.has_id else None)
 
 
 def word(value: int) -> bytes:

@@ -21,7 +21,8 @@ class Position:
 
     counts: int
     at: float
-    """Time of its reply by the bus's clock [s]."""
+    """Time by the bus's clock that it is not older than [s]: of the reply, or of the question where that is slow or was
+    asked before."""
 
 
 @dataclass(frozen=True)

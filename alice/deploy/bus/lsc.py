@@ -19,7 +19,7 @@ from .exchange import Exchange, Key
 from .frames import LSC, Frame, signed, unsigned, word
 from .interface import Health, Position
 from .lines import Line
-from .lx import COUNTS, LONGEST
+from .lx import COUNTS, LONGEST, OVERRUN
 
 BAUD = 9600
 MOVE, BATTERY, OFF, POSITIONS = 3, 15, 20, 21
@@ -27,8 +27,6 @@ ALLOWED = frozenset({(MOVE,), (BATTERY,), (OFF,), (POSITIONS,)})
 """All commands that this driver sends. Not among them is 27, which writes settings of all servos at once."""
 PATIENCE = 0.6
 """How long a question to the board is left open [s]; 450 ms were seen."""
-OVERRUN = 60
-"""How far outside of its goals a servo may report itself [counts]; 41 were seen."""
 SLACK = 30
 """How far a position may jump beside what the servo's speed allows [counts]: noise, and the answers' uneven ages."""
 NO_ANSWER = 0xFF00

@@ -34,9 +34,13 @@ STATE = (PRESENT, 15)
 """Position, velocity, load, voltage, temperature, ..., status, moving, ..., current."""
 COUNTS = (0, 4095)
 FAULTS = {1: "voltage", 2: "encoder", 4: "over-temperature", 8: "over-current", 32: "overload"}
+FURTHEST = COUNTS[1] + 2048
+"""Largest position that is believed [counts], either way: a turn, and the largest homing offset."""
 TRIES = 3
 FRESH = 0.2
 """How long a reading stands for where a servo is [s]."""
+LAG, SAG = 2.0, 40
+"""How far behind its goal a servo may be that has missed nothing: so many steps of the goal, and so many counts."""
 FASTEST_GAPS = 0.001
 """What the servo and the adapter need beside the bytes on the wire [s]: less is not worth asking."""
 
@@ -112,18 +116,22 @@ class StsBus:
     def move(self, goals: Mapping[int, int], duration: float, budget: float) -> None:
         """Let servos go to goals [counts] so that they arrive after ``duration`` [s], all in one frame.
 
-        The velocity is that from the goal before, or from where the servo is if that is further.
+        The velocity is that from the goal before, so that goals at even times make an even motion. A servo that is
+        further behind than its lag explains, because it has missed a goal, is made to catch up.
 
         Raises:
             ValueError: If a goal or the duration is none that a servo takes.
             PortError: If the unit of velocity is not known yet and servos do not answer.
         """
-        self._learn_units(goals, budget)
+        self._learn_units(goals, budget / 2)
         for servo_id, goal in goals.items():
             if not COUNTS[0] <= goal <= COUNTS[1]:
                 raise ValueError(f"servo {servo_id}: goal {goal} is outside of {COUNTS[0]} to {COUNTS[1]} counts")
         if not 0.0 <= duration < math.inf:
             raise ValueError(f"a move of {duration:g} s is none")
+        unknown = [servo_id for servo_id in goals if servo_id not in self._goals]
+        if unknown:
+            self.positions(unknown, budget / 2)
         self._held -= goals.keys()
         self._write_goals({servo_id: (goal, self._speed(servo_id, goal, duration)) for servo_id, goal in goals.items()})
 
@@ -182,11 +190,12 @@ class StsBus:
 
     def _speed(self, servo_id: int, goal: int, duration: float) -> int:
         """Return the goal velocity that brings a servo to its goal in time, at least 1: 0 would be without a limit."""
-        begins = [self._goals[servo_id]] if servo_id in self._goals else []
-        seen = self._seen.get(servo_id)
+        distance, seen = 0.0, self._seen.get(servo_id)
         if seen is not None and seen.at >= self._clock.now() - FRESH:
-            begins.append(seen.counts)
-        distance = max((abs(goal - begin) for begin in begins), default=0)
+            distance = abs(goal - seen.counts)
+        if servo_id in self._goals:
+            step = abs(goal - self._goals[servo_id])
+            distance = max(step, distance - LAG * step - SAG)
         wanted = distance / max(duration, 0.001) / self._units[servo_id]
         return min(max(1, math.ceil(wanted - 1e-9)), 0x7FFF)
 
@@ -236,7 +245,7 @@ class StsBus:
         open_ones = set(servo_ids)
         for frame, at in exchange.frames(min(exchange.sent_by + wait, deadline)):
             key = _key(frame)
-            if frame.servo_id in open_ones and key[1] == size:
+            if frame.servo_id in open_ones and key[1] == size and _can_be(frame, address):
                 answers[frame.servo_id] = frame.parameters, frame.code, exchange.stamp(key, asked, at)
                 open_ones.remove(frame.servo_id)
                 if not open_ones:
@@ -250,6 +259,13 @@ class StsBus:
 
 def _key(frame: Frame) -> Key:
     return frame.servo_id, len(frame.parameters)
+
+
+def _can_be(frame: Frame, address: int) -> bool:
+    """Whether a servo can have answered this: a checksum lets one in 256 damaged answers pass."""
+    if frame.code & ~sum(FAULTS):
+        return False
+    return address != PRESENT or abs(sign_at(unsigned(frame.parameters[:2]), 15)) <= FURTHEST
 
 
 def _span(gain: tuple[float, float]) -> str:

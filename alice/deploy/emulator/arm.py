@@ -30,6 +30,7 @@ class EmulatedArm:
         protocol: ``lx``, ``lsc-hid``, ``lsc-serial`` or ``sts``; that of the arm's servos if None.
         seed: Of what is drawn: jitter, noise, damage.
         joint_pos: Where it stands, (J,) [rad, m]; at home if None.
+        are_links_given: Whether somebody else moves its links (:attr:`plant`), such as a simulator; else a bench does.
 
     Raises:
         PortError: If the arm does not speak that protocol.
@@ -43,6 +44,7 @@ class EmulatedArm:
         protocol: str | None = None,
         seed: int = 0,
         joint_pos: Sequence[float] | None = None,
+        are_links_given: bool = False,
     ):
         self.arm, self.clock = arm, clock or MachineClock()
         self.world = world or worlds.nominal(arm)
@@ -50,7 +52,7 @@ class EmulatedArm:
         self.faults = Faults(arm.servo_ids, self.clock.now)
         generator = np.random.default_rng(seed)
         pose = np.array([arm.home if joint_pos is None else joint_pos], float)
-        self.plant = Plant(arm, self.world, pose, [self.faults], generator, self.clock.now())
+        self.plant = Plant(arm, self.world, pose, [self.faults], generator, self.clock.now(), are_links_given)
         self.firmware = firmware.of(self.protocol, self.plant, 0)
         self.bytes = _wire(self.firmware, self.protocol, self.world, 0, self.faults, generator)
         """The wire itself, for who gives it bytes and their times."""
@@ -61,7 +63,7 @@ class EmulatedArm:
 
     def joint_angles(self) -> np.ndarray:
         """Return where its joints truly are now, (J,) [rad, m]."""
-        self.plant.advance(self.clock.now())
+        self.plant.look(self.clock.now())
         return self.plant.joint_pos()[0]
 
     def inject(self, fault: str, **words: Any) -> Fault:
@@ -124,25 +126,16 @@ class EmulatedArms:
         self.plant.step_began = now
 
     def end_step(self, until: float) -> np.ndarray:
-        """Return where the links are to be driven to by the end of the control step, (N, J) [rad, m].
-
-        A servo without torque is driven to where its link is.
-        """
-        motors = self.plant.advance(until)
-        is_driven = self.plant.servos.is_loaded & ~self.plant.is_too_hot
-        from .bench import joint_positions
-
-        return joint_positions(self.arm, np.where(is_driven, motors, self.plant.links.angles))
+        """Return where the drives are to pull to by the end of the control step, (N, J) [rad, m]."""
+        return self.plant.driven(until)
 
     def set_joint_pos(self, joint_pos: np.ndarray) -> None:
         """Tell where the links are now, (N, J) [rad, m]."""
-        from .bench import servo_angles
+        self.plant.set_joint_pos(joint_pos)
 
-        self.plant.links.angles = servo_angles(self.arm, np.asarray(joint_pos, float))
-
-    def place(self, rows: np.ndarray, joint_pos: np.ndarray) -> None:
-        """Let arms stand somewhere else, at rest: (K,) indices and (K, J) [rad, m]."""
-        self.plant.place(rows, joint_pos)
+    def place(self, rows: np.ndarray, joint_pos: np.ndarray, targets: np.ndarray | None = None) -> None:
+        """Let arms begin an episode; see :meth:`alice.deploy.emulator.plant.Plant.place`."""
+        self.plant.place(rows, joint_pos, targets)
 
 
 def _wire(made, protocol: str, world: World, row: int, faults: Faults, generator: np.random.Generator) -> Wire:

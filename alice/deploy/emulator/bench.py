@@ -139,7 +139,7 @@ class Bench:
         torques = np.zeros(len(self._arm.servo_ids))
         for index in range(len(self._arm.arm_joints)):
             arms = np.array(centres[index:]) - origins[index]
-            # Axis · (lever × weight), the weight pointing down
+            # The axis times the cross product of lever and weight, which points down
             levers = GRAVITY * (arms[:, 0] * axes[index][1] - arms[:, 1] * axes[index][0])
             torques[index] = float(np.dot(levers, masses[index:]))
         return torques

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import struct
+from pathlib import Path
 
 import numpy as np
 
@@ -80,3 +84,53 @@ class EmulatedCamera:
         for bit in range(self._shape[1] // BLOCK):
             picture[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 255 if number >> bit & 1 else 0
         return picture
+
+
+class SharedPicture:
+    """A file that always holds the newest picture of a camera, written by one process and read by others.
+
+    Times are those of ``CLOCK_MONOTONIC``, which all processes of a machine share.
+
+    Args:
+        path: The file; whoever writes makes it.
+        is_writer: Whether this is the process with the camera.
+
+    Raises:
+        OSError: If it cannot be made, or is not there.
+    """
+
+    HEAD = struct.Struct("<8sQdII")
+    MAGIC = b"alicepic"
+
+    def __init__(self, path: str | Path, is_writer: bool = False):
+        self._path, self._is_writer = Path(path), is_writer
+        self._number = 0
+        if not is_writer:
+            self.read()
+
+    def write(self, picture: np.ndarray, taken_at: float) -> None:
+        """Put a picture (H, W, 3) uint8 in the place of the one before."""
+        self._number += 1
+        height, width, _ = picture.shape
+        head = self.HEAD.pack(self.MAGIC, self._number, taken_at, height, width)
+        beside = self._path.with_name(f"{self._path.name}.new")
+        beside.write_bytes(head + np.ascontiguousarray(picture).tobytes())
+        os.replace(beside, self._path)  # whoever reads gets the whole of one or the other
+
+    def read(self) -> tuple[np.ndarray, float]:
+        """Return the newest picture, (H, W, 3) uint8, and when it was taken [s].
+
+        Raises:
+            OSError: If there is none.
+        """
+        data = self._path.read_bytes()
+        if len(data) < self.HEAD.size or data[:8] != self.MAGIC:
+            raise OSError(f"{self._path.name} holds no picture of an emulated camera")
+        _, _, taken_at, height, width = self.HEAD.unpack_from(data)
+        return np.frombuffer(data, np.uint8, offset=self.HEAD.size).reshape(height, width, 3).copy(), taken_at
+
+    def close(self) -> None:
+        """Take the file away, if this is the process with the camera."""
+        if self._is_writer:
+            with contextlib.suppress(OSError):
+                self._path.unlink()

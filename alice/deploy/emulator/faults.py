@@ -35,13 +35,15 @@ KINDS: dict[str, Kind] = {
     "push": Kind(SERVO, "a hand pushes the servo's link `by` [rad]", {"by": 0.3}),
     "brown_out": Kind(WHOLE, "the supply is `to` [V]", {"to": 4.0}),
     "unplug": Kind(WHOLE, "the adapter is pulled out"),
-    "camera_freeze": Kind(CAMERA, "no newer picture comes; with `stamped` 1 it comes again with a new time", {"stamped": 0}),
+    "camera_freeze": Kind(
+        CAMERA, "no newer picture comes; with `stamped` 1 it comes again with a new time", {"stamped": 0}
+    ),
     "camera_blank": Kind(CAMERA, "pictures are black"),
     "camera_vanish": Kind(CAMERA, "the camera is gone"),
 }
 """All faults by name."""
 WORDS = ("fault", "at", "for", "count", "share", "servo")
-"""What every fault takes beside its own numbers: when it begins [s], for how long [s], how often, how probably, whom."""
+"""What every fault takes beside its own numbers: when it begins, for how long [s], how often, how probably, whom."""
 
 
 class FaultError(ValueError):
@@ -139,13 +141,6 @@ class Faults:
 
     def on(self, name: str, now: float, servo: int | None = None) -> Fault | None:
         """Return the fault of a name that is on at a moment [s]; None if none is."""
+        if not self.given:
+            return None
         return next((fault for fault in self.given if fault.name == name and fault.is_on(now, servo)), None)
-
-
-def doc_table() -> str:
-    """Return the faults as a table for a page."""
-    lines = ["| Fault | Befalls | What happens | Numbers |", "|---|---|---|---|"]
-    for name, kind in KINDS.items():
-        numbers = ", ".join(f"`{key}` {value:g}" for key, value in kind.numbers.items())
-        lines.append(f"| `{name}` | {kind.what} | {kind.meaning} | {numbers} |")
-    return "\n".join(lines)

@@ -63,9 +63,9 @@ class LxServos:
             if frame.code == lx.PREPARE:
                 self._prepared.update(goals)
             else:
-                self._go(goals, at)
+                self.go(goals, at)
         elif frame.code == lx.START:
-            self._go({servo_id: self._prepared.pop(servo_id) for servo_id in ids if servo_id in self._prepared}, at)
+            self.go({servo_id: self._prepared.pop(servo_id) for servo_id in ids if servo_id in self._prepared}, at)
         elif frame.code == lx.STOP and ids:
             self._plant.stop(self._row, ids, at)
         elif frame.code == lx.LOAD and frame.parameters and ids:
@@ -74,7 +74,8 @@ class LxServos:
             return self._answers(frame, ids[0], at)
         return []
 
-    def _go(self, goals: dict[int, tuple[int, float]], at: float) -> None:
+    def go(self, goals: dict[int, tuple[int, float]], at: float) -> None:
+        """Let servos go to goals [counts], each in a time [s]."""
         # A move loads a servo that was unloaded.
         off = [servo_id for servo_id in goals if not self._plant.is_loaded(self._row, servo_id)]
         if off:
@@ -116,6 +117,8 @@ class StsServos:
     SIZE = 87
     PHASE = 0b1100
     """Velocity counts in 0.0146 rpm, and 0 is without a limit: as STS3215 are sold."""
+    FASTEST = 1e6
+    """A speed that is no limit [counts/s]."""
 
     def __init__(self, plant: Plant, row: int):
         self._plant, self._row = plant, row
@@ -141,10 +144,11 @@ class StsServos:
             return [answer for answer in answers if answer is not None]
         if frame.code == sts.SYNC_WRITE and len(frame.parameters) > 2:
             address, size, *_ = frame.parameters
-            rows = frame.parameters[2:]
+            rows, goals = frame.parameters[2:], {}
             for place in range(0, len(rows) - size, size + 1):
                 if self._hears(rows[place], at):
-                    self._write(rows[place], address, rows[place + 1 : place + 1 + size], at)
+                    goals.update(self._write(rows[place], address, rows[place + 1 : place + 1 + size], at))
+            self._go(goals, at)
             return []
         ids = self._tables if frame.servo_id == BROADCAST else (frame.servo_id,)
         return [answer for servo_id in ids if self._hears(servo_id, at) for answer in self._one(servo_id, frame, at)]
@@ -159,7 +163,7 @@ class StsServos:
             answer = self._read(servo_id, *frame.parameters, at)
             return [] if answer is None else [answer]
         if frame.code == 3 and len(frame.parameters) > 1:
-            self._write(servo_id, frame.parameters[0], frame.parameters[1:], at)
+            self._go(self._write(servo_id, frame.parameters[0], frame.parameters[1:], at), at)
         elif frame.code != 1:
             return []
         return [(servo_id, STS.build(self._errors(servo_id, at), (), servo_id), 0.0)] if is_mine else []
@@ -184,31 +188,37 @@ class StsServos:
         table[sts.TORQUE] = self._plant.is_loaded(self._row, servo_id)
         return servo_id, STS.build(errors, table[address : address + size], servo_id), 0.0
 
-    def _write(self, servo_id: int, address: int, data: bytes, at: float) -> None:
-        """Write registers of one servo and do what that means."""
+    def _write(self, servo_id: int, address: int, data: bytes, at: float) -> dict[int, tuple[int, float]]:
+        """Write registers of one servo and do what that means; return its goal and -speed if it goes somewhere now."""
         end = address + len(data)
         if address < self.LOWEST or address <= self.LOCK < end or end > 80:
             self.refused.append(f"registers {address} to {end - 1} of servo {servo_id}")
-            return
+            return {}
         table = self._tables[servo_id]
         table[address:end] = data
         if address <= sts.TORQUE < end:
             if table[sts.TORQUE] > 1:
                 self.refused.append(f"torque {table[sts.TORQUE]} of servo {servo_id}")
-                return
+                return {}
             was_on = self._plant.is_loaded(self._row, servo_id)
             self._plant.load(self._row, [servo_id], bool(table[sts.TORQUE]), at)
-            if table[sts.TORQUE] and not was_on:
-                self._go(servo_id, at)  # to its last goal, wherever that is
-        elif address < self.VELOCITY + 2 and end > sts.GOAL and self._plant.is_loaded(self._row, servo_id):
-            self._go(servo_id, at)
+            # One that is switched on goes to its last goal, wherever that is.
+            return self._goal(servo_id) if table[sts.TORQUE] and not was_on else {}
+        is_goal = address < self.VELOCITY + 2 and end > sts.GOAL
+        return self._goal(servo_id) if is_goal and self._plant.is_loaded(self._row, servo_id) else {}
 
-    def _go(self, servo_id: int, at: float) -> None:
+    def _go(self, goals: dict[int, tuple[int, float]], at: float) -> None:
+        if goals:
+            self._plant.command(self._row, goals, at)
+
+    def _goal(self, servo_id: int) -> dict[int, tuple[int, float]]:
         table = self._tables[servo_id]
         goal = sign_at(unsigned(table[sts.GOAL : sts.GOAL + 2]), 15)
         velocity = abs(sign_at(unsigned(table[self.VELOCITY : self.VELOCITY + 2]), 15))
-        speed = float(velocity) if velocity else 1e6
-        self._plant.command(self._row, {servo_id: (goal, -speed)}, at)
+        speed = velocity * (1.0 if table[sts.PHASE] & 4 else 50.0)
+        if not velocity:
+            speed = self.FASTEST if table[sts.PHASE] & 8 else 1e-6
+        return {servo_id: (goal, -speed)}
 
 
 class LscBoard:
@@ -234,7 +244,7 @@ class LscBoard:
             rows = [data[place : place + 3] for place in range(3, len(data), 3)]
             span = unsigned(data[1:3]) / 1000.0
             heard = [row for row in rows if self._plant.hears(self._row, row[0], at)]
-            self._servos._go({row[0]: (min(unsigned(row[1:]), lx.COUNTS[1]), span) for row in heard}, at)
+            self._servos.go({row[0]: (min(unsigned(row[1:]), lx.COUNTS[1]), span) for row in heard}, at)
         elif frame.code == lsc.OFF and data:
             ids = [servo_id for servo_id in data[1:] if self._plant.hears(self._row, servo_id, at)]
             if ids:
@@ -269,5 +279,3 @@ def of(protocol: str, plant: Plant, row: int) -> Firmware:
 
 def _byte(value: float) -> int:
     return min(max(round(value), 0), 255)
-
-

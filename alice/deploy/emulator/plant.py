@@ -93,16 +93,31 @@ class Plant:
         """Return the true joint positions, (N, J) [rad, m]."""
         return joint_positions(self.arm, self.links.angles)
 
-    def place(self, rows: np.ndarray, joint_pos: np.ndarray) -> None:
+    def driven(self, now: float) -> np.ndarray:
+        """Let time pass until a moment [s]; return where the joints are driven to, (N, J) [rad, m].
+
+        Joints of servos without torque are driven to where they are.
+        """
+        motors = self.advance(now)
+        is_driven = self.servos.is_loaded & ~self.is_too_hot
+        return joint_positions(self.arm, np.where(is_driven, motors, self.links.angles))
+
+    def set_joint_pos(self, joint_pos: np.ndarray) -> None:
+        """Tell where the links are that somebody else moves, (N, J) [rad, m]."""
+        self.links.angles = servo_angles(self.arm, np.asarray(joint_pos, float))
+
+    def place(self, rows: np.ndarray, joint_pos: np.ndarray, targets: np.ndarray | None = None) -> None:
         """Let arms stand somewhere else, at rest, cold and loaded: where an episode begins.
 
         Args:
             rows: Indices, (K,).
             joint_pos: (K, J) [rad, m].
+            targets: What they were told, (K, J) [rad, m]; what brings them there if None.
         """
         angles = servo_angles(self.arm, np.asarray(joint_pos, float))
+        commands = None if targets is None else servo_angles(self.arm, np.asarray(targets, float))
         self.links.angles[rows] = angles
-        self.servos.place(rows, angles)
+        self.servos.place(rows, angles, commands)
         self.temperature[rows] = self.world.of("ambient_temperature")[rows]
         self.is_too_hot[rows], self._stalling[rows] = False, 0.0
 
@@ -169,7 +184,7 @@ class Plant:
     def load(self, row: int, servo_ids: Sequence[int], is_on: bool, at: float) -> None:
         """Switch the torque of servos."""
         columns = [self.column(servo_id) for servo_id in servo_ids]
-        self._look(at)
+        self.look(at)
         if not is_on:
             self.is_too_hot[row, columns] = False
             self._stalling[row, columns] = 0.0
@@ -177,7 +192,7 @@ class Plant:
 
     def stop(self, row: int, servo_ids: Sequence[int], at: float) -> None:
         """Let servos stay where they are."""
-        self._look(at)
+        self.look(at)
         self.servos.stop(row, [self.column(servo_id) for servo_id in servo_ids], max(at, self.now))
 
     def is_loaded(self, row: int, servo_id: int) -> bool:
@@ -186,12 +201,12 @@ class Plant:
 
     def counts(self, row: int, servo_id: int, at: float) -> int:
         """Return what a servo reports as its position [counts]."""
-        self._look(at)
+        self.look(at)
         return self.servos.read(row, self.column(servo_id), self.links.angles)
 
     def health(self, row: int, servo_id: int, at: float) -> tuple[float, float, float]:
         """Return supply [V], temperature [°C] and load of a servo as it feels them."""
-        self._look(at)
+        self.look(at)
         column = self.column(servo_id)
         load = self.links.load[row, column] * self.servos.sign[column]
         heat = self.faults[row].on("overheat", at, servo_id)
@@ -208,7 +223,7 @@ class Plant:
         column = self.column(servo_id)
         return bool(self.is_too_hot[row, column] or self.health(row, servo_id, at)[1] >= self._hottest[column])
 
-    def _look(self, at: float) -> None:
+    def look(self, at: float) -> None:
         """Let time pass up to a look at the arms, where nobody else does."""
         if not self._are_links_given:
             self.advance(at)

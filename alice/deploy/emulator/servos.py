@@ -106,16 +106,16 @@ class Servos:
             self._next_begin[:, row, columns] = NEVER
         self.is_loaded[row, columns] = is_on
 
-    def place(self, rows: np.ndarray, angles: np.ndarray) -> None:
+    def place(self, rows: np.ndarray, angles: np.ndarray, commands: np.ndarray | None = None) -> None:
         """Let arms stand somewhere else, at rest and loaded.
 
         Args:
             rows: Indices, (K,).
             angles: Angles of their links, (K, S) [rad].
+            commands: What their servos were told, (K, S) [rad]; what brings the links there if None.
         """
-        columns = slice(None)
-        command = ((angles - self._offset[rows]) / self._gain[rows]).copy()
-        self._stand(rows, columns, command)
+        command = (angles - self._offset[rows]) / self._gain[rows] if commands is None else commands
+        self._stand(rows, slice(None), command)
         self._command[rows] = command
         self._motor[rows] = angles
         self.is_loaded[rows] = True

@@ -1,8 +1,8 @@
 """The wire between a host and an emulated arm: bytes with their times, and what faults make of answers.
 
 It waits for nothing: bytes are given to it with the time that the host sends them, and taken from it when they have
-arrived. A byte takes ten bits; a frame is heard when its last byte is there, an answer comes when its last byte is. What
-two would send at once is sent one after the other: a collision damages no byte here.
+arrived. A byte takes ten bits; a frame is heard when its last byte is there, an answer comes when its last byte is.
+What two would send at once is sent one after the other: a collision damages no byte here.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Wire:
             pieces.append((0.0, self._foreign(raw, int(hits["foreign"].numbers["from"]))))
         if hits["garble"]:
             raw = self._garbled(raw, int(hits["garble"].numbers["bytes"]))
-        if hits["split"]:
+        if hits["split"] and self.baud:  # a report of USB comes whole or not at all
             half = len(raw) // 2
             return [*pieces, (pause, raw[:half]), (hits["split"].numbers["gap"], raw[half:])]
         return [*pieces, (pause, raw)]
