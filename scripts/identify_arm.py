@@ -31,6 +31,7 @@ def main(argv: list[str]) -> int:
     usage.refuse_unknown(words, parser)
     if args.truth and not args.world:
         raise usage.UsageError("--truth is what a --world is; give one")
+    show = curves() if args.page else None
     found, recording, calibration = session.run(args)
     print(session.table(found))
     if args.keep:
@@ -40,11 +41,18 @@ def main(argv: list[str]) -> int:
         print(f"written to {args.output}")
     if args.truth:
         files.write_text(args.truth, session.truth(args).to_json())
-    if args.page:
-        from alice.evaluation.pictures import curves
-
-        print(f"page: {curves.of_recording(args.page, recording, calibration, found)}")
+    if show:
+        print(f"page: {show.of_recording(args.page, recording, calibration, found)}")
     return 0
+
+
+def curves():
+    """Return what draws the page; tell before the arm moves if it cannot."""
+    try:
+        from alice.evaluation.pictures import curves
+    except ImportError as error:
+        raise usage.UsageError(f"--page needs {error.name}, which a robot does without; install it") from error
+    return curves
 
 
 if __name__ == "__main__":

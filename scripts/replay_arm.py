@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from alice.arms import fitted
-from alice.cli import files, terminal, usage
+from alice.cli import catalogue, files, terminal, usage
 from alice.deploy.identification import gap
 from alice.runs import launch
 
@@ -21,11 +21,15 @@ PLAIN, FITTED = "as its table has it", "as fitted"
 def main(argv: list[str]) -> int:
     """Check the command line, simulate, print the table and write what was asked for."""
     parser = usage.DoorParser(__doc__, "physics=newton_mjwarp", prog="replay_arm.py")
-    parser.add_argument("--box", required=True, type=files.Source("", "give one of run_arm.py"), help="the black box")
+    parser.add_argument("--box", type=files.Source("", "give one of run_arm.py"), help="the black box")
     launch.add_flags(parser, "task", "device", "servo", "verbose")
     parser.add_argument("--json", type=files.Target((".json",)), help="where to write errors over time")
     parser.add_argument("--page", type=files.Target((".html",)), help="where to show the curves of every joint")
     args, words = usage.parse(parser, argv)
+    if args.task:
+        catalogue.task(args.task)
+    if args.box is None:
+        raise usage.UsageError("--box is missing; give the black box of a run, logs/arm/<date and time>.zip")
     if args.servo is None:
         raise usage.UsageError("--servo is missing; give the servo.json of identify_arm.py")
     run = gap.read(args.box)

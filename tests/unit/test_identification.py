@@ -1,5 +1,6 @@
 """Identification finds the numbers of hidden worlds again, says how sure it is, and refuses what nobody could tell."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_every_move_leaves_room_and_stays_within_limits(arm):
     joints = known.joints(goals)
     lower, upper = known.limits
     assert (joints >= lower - 0.002).all() and (joints <= upper + 0.002).all()
-    path = np.concatenate([np.linspace(one, other, 12) for one, other in zip(joints[:-1], joints[1:], strict=True)])
+    path = np.concatenate([np.linspace(one, other, 12) for one, other in pairwise(joints)])
     assert statics.room(arm, path).min() > motion.ROOM - 0.01
 
 
@@ -67,7 +68,7 @@ def test_every_move_leaves_room_and_stays_within_limits(arm):
 def test_no_move_is_faster_than_the_arm_may_go_but_the_leaps(arm):
     moves = motion.Planner(calibration.nominal(arm)).plan()
     slopes = np.array([arm.joints[0].servo.counts_per_radian] * len(arm.servo_ids))
-    for before, move in zip(moves[:-1], moves[1:], strict=True):
+    for before, move in pairwise(moves):
         way = np.abs(move.goals - before.goals) / slopes
         if move.kind in ("snap", "stair", "leap"):
             assert way.max() <= 0.3

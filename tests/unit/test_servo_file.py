@@ -1,4 +1,4 @@
-"""``--servo FILE``: fitted servos replace the table's ranges, joint by joint, and are in what a training says of itself."""
+"""``--servo FILE``: fitted servos replace the table's ranges, joint by joint, and a training's record knows them."""
 
 from types import SimpleNamespace
 
@@ -102,7 +102,7 @@ def test_a_camera_task_takes_it_too(tmp_path):
     "value", ["[[0.1,0.2],[0.3]]", "[[0.1],[a]]", "[[],[]]", "[[true],[true]]", "[[0.1],[0.2],[0.3]]", "[1,[2]]"]
 )
 def test_a_range_of_another_form_is_refused(value):
-    with pytest.raises(UsageError, match="servo.backlash"):
+    with pytest.raises(UsageError, match=r"servo\.backlash"):
         configurations(TASK, (*RANDOMIZED, f"env.actions.joints.servo.backlash={value}"))
 
 
