@@ -10,7 +10,6 @@ from alice.assets import POLICIES_DIR
 from alice.cli.usage import UsageError
 from alice.runs import overrides, records
 
-
 LONGEST = 80
 """Longest override that a note shows whole [characters]."""
 
