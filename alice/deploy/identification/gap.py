@@ -78,6 +78,7 @@ def on_bench(run: Run, found: FittedServos | None) -> np.ndarray:
     protocol = "sts" if arm.joints[0].servo.bus == "sts" else "lx"
     world = session.world_of(arm, found or FittedServos(arm.name, {}))
     bench = Rehearsal(arm, world, protocol, 0, run.joints[0])
+    bench.be_even()
     bench.plant.now = float(min(run.at[0], run.read_at[0]))
     places, told = [], 0
     for moment in run.read_at:

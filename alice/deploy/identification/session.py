@@ -140,6 +140,7 @@ def rehearse(found: Recording, calibration: Calibration, world: World) -> np.nda
     arm = calibration.kind
     start = calibration.joints(found.goals[0])
     bench = rehearsal.Rehearsal(arm, world, "sts" if found.protocol == "sts" else "lx", 0, start)
+    bench.be_even()
     told, counts = 0, np.zeros(len(found.read_at))
     for number in np.argsort(found.read_at, kind="stable"):
         while told < len(found.at) and found.at[told] <= found.read_at[number]:
