@@ -63,7 +63,8 @@ def compare(arm: Arm, world: World, found: list[FittedServos]) -> list[Wanted]:
     """Return how far what was found is from a world of as many arms."""
     wire = rehearsal.command_time(arm, arm.joints[0].servo.bus)
     mass, stiffness = world.of("link_mass"), world.of("drive_stiffness")
-    columns = [arm.action_names.index(joint.name) for joint in arm.pitch_joints[:2]]
+    shoulder, elbow, wrist = (arm.action_names.index(joint.name) for joint in arm.pitch_joints)
+    columns = [shoulder, elbow]
     everyone = range(len(arm.action_names))
 
     def line(title, unit, bound, quantity, truth, which=everyone, scale=1.0, relative=False) -> Wanted:
@@ -96,7 +97,14 @@ def compare(arm: Arm, world: World, found: list[FittedServos]) -> list[Wanted]:
         ),
         line("the same, masses as drawn", "%", None, "drive_stiffness", stiffness, columns, 100.0, True),
         line(
-            "stiffness of wrist pitch, masses known", "%", None, "drive_stiffness", stiffness / mass, [3], 100.0, True
+            "stiffness of wrist pitch, masses known",
+            "%",
+            None,
+            "drive_stiffness",
+            stiffness / mass,
+            [wrist],
+            100.0,
+            True,
         ),
         bus("jitter", None, "servo_jitter", world.per_arm("servo_jitter")),
         line(

@@ -88,6 +88,7 @@ class Planner:
         self._stall = np.array([joint.servo.stall_torque for joint in joints])
         self._sign = np.array([joint.counts_sign for joint in joints])
         self._all = tuple(range(len(joints)))
+        self._pitch, self._gripper = self._all[self.arm.pitch_columns], self._all[-1]
         self.lower, self.upper = _servo_limits(calibration)
         self.middle = self._middle()
         self.moves: list[Move] = []
@@ -126,7 +127,7 @@ class Planner:
         candidates, torque = candidates[is_free & is_held], torque[is_free & is_held]
         if not len(candidates):
             raise NoRoomError("no pose in which its weight could be felt can be reached; see to its limits")
-        rows = [find(torque[:, column]) for column in (1, 2, 3) for find in (np.argmax, np.argmin)]
+        rows = [find(torque[:, column]) for column in self._pitch for find in (np.argmax, np.argmin)]
         return [candidates[row] for row in dict.fromkeys(map(int, rows))]
 
     def _middle(self) -> np.ndarray:
@@ -136,7 +137,7 @@ class Planner:
         candidates = self._grid(AMPLITUDE + CLEARANCE)
         corners = np.stack(np.meshgrid(*[(-1.0, 1.0)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
         around = np.repeat(candidates[None], len(corners), axis=0)
-        around[..., 1:4] += (AMPLITUDE + CLEARANCE) * corners
+        around[..., self.arm.pitch_columns] += (AMPLITUDE + CLEARANCE) * corners
         candidates = candidates[(self._room(around) >= ROOM).all(axis=0)]
         if not len(candidates):
             raise NoRoomError("its limits leave no pose about which all joints could swing; see to its calibration")
@@ -145,12 +146,13 @@ class Planner:
     def _grid(self, margin: float) -> np.ndarray:
         """Return poses with all pitches, yaw and roll at home, the gripper half open, (K, S) [rad]."""
         home = servo_angles(self.arm, np.array(self.arm.home))
-        if (self.upper - self.lower)[1:4].min() < 2.0 * margin:
+        if (self.upper - self.lower)[self.arm.pitch_columns].min() < 2.0 * margin:
             raise NoRoomError("its limits leave no pose about which all joints could swing; see to its calibration")
-        axes = [np.linspace(self.lower[c] + margin, self.upper[c] - margin, 14) for c in (1, 2, 3)]
+        axes = [np.linspace(self.lower[c] + margin, self.upper[c] - margin, 14) for c in self._pitch]
         pitches = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
         poses = np.tile(home, (len(pitches), 1))
-        poses[:, 1:4], poses[:, -1] = pitches, (self.lower[-1] + self.upper[-1]) / 2
+        poses[:, self.arm.pitch_columns] = pitches
+        poses[:, self._gripper] = (self.lower[self._gripper] + self.upper[self._gripper]) / 2
         return poses
 
     def _room(self, angles: np.ndarray) -> np.ndarray:
@@ -210,7 +212,7 @@ class Planner:
         below = goals - np.ceil(CLEARANCE * self.slopes).astype(int)
         self._go(below)
         for side in (-1, 1):
-            self._arrive(goals, side, HOLD, (1, 2, 3))
+            self._arrive(goals, side, HOLD, self._pitch)
 
     def _leaps(self, middle: np.ndarray) -> None:
         """Let one joint after the other go as fast as it can, over a short way."""
