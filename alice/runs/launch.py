@@ -134,6 +134,7 @@ def prepare(
     agent = catalogue.agent(task, args.agent)
     catalogue.check_presets(words)
     path = checkpoints.resolve(str(args.checkpoint), task) if args.checkpoint else None
+    typed = words
     if path and play_mode:
         words = world.settle(path, words, getattr(args, "as_trained", None))
     is_onnx = path is not None and path.suffix == ".onnx"
@@ -145,7 +146,8 @@ def prepare(
     weights = checkpoints.load(path) if path and not is_onnx else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     if args.servo:
-        words = overrides.merge(servo_file.words(args.servo, env_cfg), words)
+        # It wins over what a policy was trained with, and is won over by what was typed.
+        words = overrides.merge(overrides.merge(words, servo_file.words(args.servo, env_cfg)), typed)
         env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
     words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]
