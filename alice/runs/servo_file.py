@@ -73,7 +73,16 @@ def _spans(found: fitted.FittedServos, quantity: str, arm: Arm, table: Any) -> l
     fits = [found.span(quantity, key) for key in fitted.keys(arm, quantity)]
     if all(span is None for span in fits):
         return []
-    return [tuple(map(float, table)) if span is None else span for span in fits]
+    return [tuple(_of(end, row, arm) for end in table) if span is None else span for row, span in enumerate(fits)]
+
+
+def _of(end: Any, row: int, arm: Arm) -> float:
+    """Return the end of a servo's range of a configuration: one for all, for each servo, or for each joint."""
+    if isinstance(end, (int, float)):
+        return float(end)
+    if len(end) == len(arm.servo_ids):
+        return float(end[row])
+    return float(end[next(k for k, joint in enumerate(arm.joints) if joint.servo_id == arm.servo_ids[row])])
 
 
 def _written(spans: list[Ends]) -> str:

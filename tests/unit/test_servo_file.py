@@ -70,6 +70,14 @@ def test_masses_and_torques_of_a_hidden_world_are_taken_too(tmp_path):
     assert list(low) == pytest.approx([0.80, 0.81, 0.82, 0.83, 0.84, 0.85, 0.85]), "both fingers have one servo"
 
 
+def test_one_file_after_another_keeps_what_the_second_refuses(tmp_path):
+    words, cfg = _applied(tmp_path)
+    again = _file(tmp_path, servo_backlash={key: Fit(refused="no") for key in XARM1S.action_names})
+    changed = servo_file.words(again, cfg)
+    assert [word for word in words if "drive_gains" in word] == [word for word in changed if "drive_gains" in word]
+    assert not [word for word in changed if "backlash" in word]
+
+
 BAD = {
     "no randomization": (TASK, (), {}, "give --domain_rand or presets=hobby_servo"),
     "other arm": (TASK, RANDOMIZED, {"arm": SO101}, "is of the arm 'so101'"),
