@@ -134,6 +134,7 @@ def test_what_was_found_is_a_servo_file(small, tmp_path):
     assert "±" in session.table(found) and "refused" in session.table(found)
 
 
+@pytest.mark.slow
 def test_noise_that_hides_everything_is_refused_and_not_guessed():
     arm = XARM1S
     world = worlds.nominal(arm, 1, servo_read_noise=0.08, servo_dead_band=0.005)
