@@ -17,7 +17,7 @@ from . import fit, motion, rehearsal
 
 SEED = 20264
 """Of the worlds that the page tells of."""
-BEGIN, END = "<!-- hidden worlds: written by scripts/audit_identification.py -->", "<!-- end of the hidden worlds -->"
+BEGIN, END = "<!-- hidden worlds: written by audit_identification.py -->", "<!-- end of the hidden worlds -->"
 
 
 @dataclass(frozen=True)
