@@ -11,9 +11,8 @@ from datetime import datetime
 
 from alice import arms
 from alice.cli import files, usage
-from alice.deploy import running, trials
+from alice.deploy import black_box, running, trials
 from alice.deploy.clock import MachineClock
-from alice.deploy.loop import Loop
 from alice.deploy.operator import Console
 
 
@@ -46,24 +45,13 @@ def main(argv: list[str]) -> int:
     ball, clock = running.place(args.ball, "--ball X Y R"), MachineClock()
     is_taught = args.dish == [running.TEACH]
     dish = None if is_taught else running.place(args.dish, "--dish X Y")
-    box = args.box or running.default_box(datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+    box = args.box or black_box.FOLDER / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.zip"
     parts = running.open_parts(args, clock)
     with parts.opened, Console() as console:
         dish = running.teach_dish(parts, clock, console) if is_taught else dish
-        plan = trials.plan(args, parts.arm, ball, dish, args.results or box.with_suffix(".json"), tell)
-        loop = Loop(
-            parts.bus,
-            clock,
-            parts.policy,
-            parts.calibration,
-            plan,
-            console,
-            parts.camera,
-            args.mode == "dry",
-            {"arguments": argv},
-            tell,
-            straight=parts.straight,
-        )
+        told = (parts.calibration, parts.policy.contract, ball, dish)
+        plan = trials.plan(args, *told, args.results or box.with_suffix(".json"), tell)
+        loop = running.loop_of(parts, clock, plan, console, args.mode == "dry", {"arguments": argv}, tell)
         ended = running.drive(loop, box)
         plan.end(ended.reason)
     line = f"{ended.event}: {ended.reason}; {ended.steps} control steps, {ended.late} late; {box}"

@@ -1,5 +1,6 @@
 """Show a black box: what ran, how it ended, every event, and how far the arm was from its commands.
 
+python scripts/show_run.py
 python scripts/show_run.py --box logs/arm/2026-11-29_13-14-05.zip --plot run.png
 """
 
@@ -16,11 +17,12 @@ ABOUT = ("arm", "calibration", "task", "bus", "reads_back", "mode", "written_at"
 def main(argv: list[str]) -> int:
     """Check the command line, print a summary and the events, and draw if it is asked for."""
     parser = usage.DoorParser(__doc__, prog="show_run.py")
-    parser.add_argument("--box", required=True, type=files.Source("", "give one of run_arm.py"), help="the black box")
+    kept = files.Source("", "give one of run_arm.py")
+    parser.add_argument("--box", type=kept, help="the black box; default: the newest in logs/arm")
     parser.add_argument("--plot", type=files.Target((".png", ".pdf", ".svg")), help="draw joints, and needs matplotlib")
     args, words = usage.parse(parser, argv)
     usage.refuse_unknown(words, parser)
-    found = black_box.read(args.box)
+    found = black_box.read(args.box or black_box.newest())
     columns = found.columns
     for name in ABOUT:
         print(f"{name:12s} {found.about.get(name)}")

@@ -30,6 +30,8 @@ from alice.cli.usage import UsageError
 from alice.deploy.states import State
 
 FORMAT = 1
+FOLDER = Path("logs") / "arm"
+"""Where black boxes go if nobody says where."""
 SECONDS = 60.0
 """How far back it goes [s]."""
 STATES = tuple(state.value for state in State)
@@ -184,6 +186,18 @@ def read(path: str | Path) -> Recording:
             f"{path.name!r} lacks the columns {', '.join(sorted(lacking))}; it was not written by run_arm.py"
         )
     return Recording(path, about, columns, events)
+
+
+def newest(folder: str | Path = FOLDER) -> Path:
+    """Return the newest black box of a folder.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    found = sorted(Path(folder).glob("*.zip"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UsageError(f"there is no black box in {str(folder)!r}; give one with --box")
+    return found[-1]
 
 
 def plot(found: Recording, path: str | Path) -> None:

@@ -23,8 +23,9 @@ from alice.deploy.bus.opening import EMULATED, bus_on, open_bus, protocol_of
 from alice.deploy.calibration import Calibration, CalibrationError
 from alice.deploy.camera import CameraError
 from alice.deploy.clock import Clock
-from alice.deploy.loop import Ended, Loop
+from alice.deploy.loop import Ended, Loop, Operator
 from alice.deploy.operator import Console
+from alice.deploy.pilot import Plan
 from alice.deploy.readings import FURTHEST, LARGEST_RADIUS
 from alice.deploy.runtime import PolicyError
 from alice.deploy.watching import Eye
@@ -113,6 +114,8 @@ def _check_told(promised: Contract, args: Any) -> None:
     terms = {term.name for item in promised.inputs if not isinstance(item, ImageInput) for term in item.terms}
     if args.dish is None and (args.trials or terms & set(NEEDS_DISH)):
         raise UsageError("--dish is missing: give X and Y of its centre [m], or the word teach")
+    if args.dish == [TEACH] and args.mode == "dry":
+        raise UsageError("--dish teach lets the servos go, which a dry run does not; give X and Y [m]")
     if args.ball is None and terms & set(NEEDS_BALL):
         raise UsageError("--ball is missing: this policy is told where the ball lies, give X Y R [m]")
     sees = any(isinstance(item, ImageInput) for item in promised.inputs)
@@ -209,14 +212,12 @@ def _wait(clock: Clock, console: Console) -> None:
         clock.sleep_until(clock.now() + 0.05)
 
 
-def default_box(now: str, folder: Path = Path("logs") / "arm") -> Path:
-    """Return where a black box is written if nobody says where.
-
-    Args:
-        now: Date and time.
-        folder: Folder of all.
-    """
-    return folder / f"{now}.zip"
+def loop_of(
+    parts: Parts, clock: Clock, plan: Plan, console: Operator, is_dry: bool, about: dict[str, Any], tell: Any
+) -> Loop:
+    """Return the loop of an arm; see :class:`alice.deploy.loop.Loop`."""
+    arguments = (parts.bus, clock, parts.policy, parts.calibration, plan, console, parts.camera, is_dry, about, tell)
+    return Loop(*arguments, straight=parts.straight)
 
 
 def drive(loop: Loop, box: Path) -> Ended:

@@ -30,6 +30,8 @@ class Look:
     outside: str = ""
     """Which joint is where none can be."""
     health_age: float = np.inf
+    unheard: int = 0
+    """Questions for temperature and supply in a row that nobody answered."""
     hot: str = ""
     bad_voltage: str = ""
     fault: str = ""
@@ -84,6 +86,7 @@ class Safety:
         self._sent: deque[tuple[float, np.ndarray]] = deque(maxlen=64)
         self._goals: list[np.ndarray] = []
         self._course = ""
+        self._held: deque[float] = deque(maxlen=self.bounds.holds)
 
     @property
     def order(self) -> Order:
@@ -109,7 +112,7 @@ class Safety:
         is_wrong = any(event.to.get(State.RUNNING) is State.HOLDING for event, _ in happening)
         self._well_since = np.inf if is_wrong else min(self._well_since, now)
         for event, detail in happening:
-            if self.state in event.to and not (is_wrong and event.name == "well again"):
+            if self.state in event.to:
                 self._enter(now, event, detail)
                 break
         return self.state
@@ -119,6 +122,7 @@ class Safety:
         follows = event.to[self.state]
         if follows is State.HOLDING:
             self._resume, self._is_pushed = self.state, event.name == "off course"
+            self._held.append(now)
         if event.exit_code is not None and self.ended_by is None and follows in (*ENDS, State.LOWERING):
             self.ended_by, self.end_reason = event, detail or event.meaning
         if event.name == "not well":
@@ -147,8 +151,10 @@ class Safety:
             "stop": look.stops >= 1 and "the operator asked to stop",
             "outside": look.outside,
             "off course": self._off_course(look),
-            "no health": look.health_age > bounds.health_age
-            and f"no temperature or voltage for {look.health_age:.1f} s",
+            "no health": (
+                look.unheard >= bounds.unheard and f"{look.unheard} questions in a row for heat and supply failed"
+            )
+            or (look.health_age > bounds.health_age and f"no temperature or voltage for {look.health_age:.1f} s"),
             "late": look.misses >= bounds.misses and f"{look.misses} of the last 10 commands were late",
             "old picture": look.picture_age is not None
             and look.picture_age > bounds.picture_age
@@ -164,12 +170,15 @@ class Safety:
     def _judged(self, now: float, look: Look, bounds: Bounds) -> dict[str, str | bool]:
         """Return what of the events comes of time in a state, with its details."""
         lasted = now - self._since
+        is_often = len(self._held) == bounds.holds and now - self._held[0] < bounds.often
         is_slow = lasted > bounds.longest and self.state in (State.HOMING, State.LOWERING)
         return {
             "not well": self.state is State.HOLDING
-            and lasted > (bounds.clear if self._is_pushed else bounds.holding)
+            and lasted > (bounds.clear if self._is_pushed or is_often else bounds.holding)
             and self.reason,
-            "well again": not self._is_pushed and now - self._well_since >= bounds.clear and "all is well again",
+            "well again": not (self._is_pushed or is_often)
+            and now - self._well_since >= bounds.clear
+            and "all is well again",
             "not ready": self.state is State.CHECKING
             and lasted > bounds.checking
             and (look.unchecked or "the checks are not passed"),

@@ -33,8 +33,11 @@ class Encoders:
         servo = {joint.servo_id: joint.servo for joint in arm.joints}
         self._rates = np.array([1.3 * servo[i].no_load_speed * servo[i].counts_per_radian for i in self.ids])
         self._jumps = np.array([JUMP * servo[i].counts_per_radian for i in self.ids])
-        margins = np.array([joint.reading_margin for joint in arm.joints])
-        self._least, self._most = np.array(arm.lower) - margins, np.array(arm.upper) + margins
+        column = {joint.servo_id: number for number, joint in enumerate(arm.joints)}
+        at_zero, at_one = (calibration.joints(np.full(len(self.ids), count)) for count in (0.0, 1.0))
+        columns = [column[servo_id] for servo_id in self.ids]
+        self._meaning = [(arm.joints[k], at_zero[k], at_one[k] - at_zero[k]) for k in columns]
+        """A joint of each servo: where it is at no counts, and how much further at each."""
         self.counts = np.full(len(self.ids), np.nan)
         """(S,); NaN before the first answer."""
         self.at = np.full(len(self.ids), -np.inf)
@@ -71,16 +74,13 @@ class Encoders:
 
     def _misplaced(self, row: int, counts: int) -> str:
         """Return which joint is where none can be, if its servo is at some counts."""
-        arm, whole = self._calibration.kind, np.where(np.isnan(self.counts), 0.0, self.counts)
-        whole[row] = counts
-        joints = self._calibration.joints(whole)
-        for column, joint in enumerate(arm.joints):
-            is_inside = self._least[column] <= joints[column] <= self._most[column]
-            if joint.servo_id == self.ids[row] and not is_inside:
-                return (
-                    f"servo {joint.servo_id} says {counts}, so {joint.name} is at {joints[column]:.3g} {joint.unit} and"
-                    f" its limits are {joint.lower:.3g} to {joint.upper:.3g}"
-                )
+        joint, at_zero, per_count = self._meaning[row]
+        value = at_zero + per_count * counts
+        if not joint.lower - joint.reading_margin <= value <= joint.upper + joint.reading_margin:
+            return (
+                f"servo {joint.servo_id} says {counts}, so {joint.name} is at {value:.3g} {joint.unit} and its limits"
+                f" are {joint.lower:.3g} to {joint.upper:.3g}"
+            )
         return ""
 
     @property
@@ -123,6 +123,8 @@ class Vitals:
         self._voltage_at = -np.inf
         self._strikes: dict[tuple[str, int], tuple[int, str]] = {}
         self._turn = 0
+        self.unheard = 0
+        """Questions in a row that nobody answered, of those that are answered at once."""
 
     def next_ids(self) -> tuple[int, ...]:
         """Return which servos to ask in this control step: one after the other, and a doubtful one again."""
@@ -131,7 +133,8 @@ class Vitals:
         return tuple(dict.fromkeys((*doubtful, self.ids[self._turn % len(self.ids)])))
 
     def take(self, healths: Mapping[int, Health]) -> None:
-        """Take in what servos said of themselves."""
+        """Take in what servos said of themselves when they were asked."""
+        self.unheard = 0 if healths or not self._has_temperature else self.unheard + 1
         for row, servo_id in enumerate(self.ids):
             said = healths.get(servo_id)
             if said is None:

@@ -93,18 +93,27 @@ EVENTS: tuple[Event, ...] = (
     ),
     Event("stop", "the operator's key, SIGINT or SIGTERM", {**_REFUSE, **_in(_UPRIGHT, State.LOWERING)}, 130),
     Event("blind", "a servo's position is older than its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
-    Event("outside", "a joint is reported where none can be, for its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
+    Event("outside", "twice in a row a joint is reported where none can be", _in(_AT_WORK, State.HOLDING), _SAFETY),
     Event(
         "off course",
         "two readings in a row are further from the latest commands than the following error allowed",
         _in(_AT_WORK, State.HOLDING),
         _SAFETY,
     ),
-    Event("no health", "a temperature or voltage is older than its age limit", _in(_AT_WORK, State.HOLDING), _SAFETY),
+    Event(
+        "no health",
+        "3 questions in a row for temperature and supply are not answered, or one is older than its age limit",
+        _in(_AT_WORK, State.HOLDING),
+        _SAFETY,
+    ),
     Event("late", "3 of the last 10 commands were more than 10 ms late", _in(_AT_WORK, State.HOLDING), _SAFETY),
     Event("old picture", "the newest good picture is older than its age limit", _in("running", State.HOLDING), _SAFETY),
     Event("no action", "the policy has refused 3 times in a row", _in("running", State.HOLDING), _SAFETY),
-    Event("not well", "it is held for 2 s, or what was off course", _in("holding", State.LOWERING)),
+    Event(
+        "not well",
+        "it is held for 2 s, or for the eighth time in 10 s, or because it was off course",
+        _in("holding", State.LOWERING),
+    ),
     Event("well again", "nothing was wrong for 0.25 s", _in("holding", RESUME)),
     Event("not ready", "the checks are not passed within 3 s", _REFUSE, 2),
     Event(
@@ -131,6 +140,8 @@ class Bounds:
     reading_age: float = 0.125
     """Oldest position that a servo is driven with: two and a half periods."""
     health_age: float = 1.5
+    unheard: int = 3
+    """Questions for temperature and supply in a row that nobody answers."""
     picture_age: float = 0.15
     following: float = 0.15
     """Largest distance of an arm joint's reading from all commands of :attr:`memory` [rad]: three times the sag and
@@ -138,6 +149,9 @@ class Bounds:
     memory: float = 0.35
     """How far back a reading may lag behind commands."""
     holding: float = 2.0
+    holds: int = 8
+    """How often it may be held in :attr:`often`."""
+    often: float = 10.0
     clear: float = 0.25
     checking: float = 3.0
     blocked: float = 1.0

@@ -65,6 +65,20 @@ def test_sts_reaches_its_goal_in_time_whatever_its_unit_of_velocity_is():
         assert made.true_counts()[1] - begin[1] == pytest.approx(400, abs=2)
 
 
+def test_an_sts_servo_whose_next_goal_comes_early_does_not_stop_short_of_the_one_before():
+    """Where goals stand still their velocity would be 0, and what is left of the way before would take for ever."""
+    for seed in range(8):
+        made = talk("sts", seed=seed, servo_delay=0.02, servo_jitter=0.012)
+        goal = made.counts()[1]
+        for step in range(20):
+            goal += 80 if step < 10 else 0
+            made.bus.positions(made.ids, BUDGET)
+            made.bus.move({1: goal}, 0.05, BUDGET)
+            made.clock.sleep_until(100.0 + 0.05 * (step + 1))
+        made.wait(0.2)
+        assert made.true_counts()[1] == pytest.approx(goal, abs=2), seed
+
+
 def test_positions_are_signed():
     made = talk("lx")
     made.bus._exchange.line = Script(made.clock, [bytes.fromhex("55 55 02 05 1c fd ff e0")])

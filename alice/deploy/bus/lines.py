@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import select
 import termios
@@ -188,8 +189,9 @@ class HidLine:
         """Return what one report says, without its padding; nothing if none came until that moment."""
         wait = max(0.0, until - self._clock.now())
         try:
-            # hidapi takes whole milliseconds; with 0 it does not wait, because the device has been told not to block.
-            report = bytes(self._device.read(HID_REPORT, round(1000.0 * wait)) or b"")
+            # hidapi takes whole milliseconds, and with 0 it does not wait: rounded down, a moment less than one ahead
+            # would never come by a clock that moves with those who wait.
+            report = bytes(self._device.read(HID_REPORT, math.ceil(1000.0 * wait)) or b"")
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
         return report[: report[2] + 2] if len(report) > 2 and report[:2] == b"\x55\x55" else report
