@@ -78,7 +78,9 @@ def test_a_wrong_camera_is_told_in_one_line(word, tmp_path, monkeypatch):
 def _measured(**changes):
     """Return a camera of 320 x 240 pixels with the lens of the contract."""
     focal = 160.0 / np.tan(ITEM.horizontal_fov / 2)
-    return CameraCalibration(**{"width": 320, "height": 240, "focal": (focal,) * 2, "centre": (159.5, 119.5), **changes})
+    return CameraCalibration(
+        **{"width": 320, "height": 240, "focal": (focal,) * 2, "centre": (159.5, 119.5), **changes}
+    )
 
 
 def test_a_camera_that_is_as_the_contract_has_it_is_left_as_it_is():
