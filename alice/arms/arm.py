@@ -212,9 +212,14 @@ class Arm:
         return self.joints[self.gripper_columns]
 
     @property
+    def pitch_columns(self) -> slice:
+        """Which numbers of a joint vector, and of the servos' angles, are the pitch joints'."""
+        return slice(1, 4)
+
+    @property
     def pitch_joints(self) -> tuple[Joint, ...]:
         """The three parallel joints that lift the hand."""
-        return self.joints[1:4]
+        return self.joints[self.pitch_columns]
 
     @cached_property
     def upright(self) -> tuple[float, ...]:
