@@ -13,7 +13,7 @@ FOLDERS = {"alice": "alice", "alice.tasks": "tasks", "alice.agents": "agents", "
 # Isaac Lab 3 needs Python 3.12; the marker keeps `pip install alice[train]` on an older Python from half-installing.
 PY312 = "; python_version >= '3.12'"
 TRAIN = ["isaaclab[ovphysx]==3.0.0", "rsl-rl-lib==5.5.1", "torch", "torchvision", "onnx", "onnxruntime", "tensorboard"]
-TRAIN += ["pyserial"]  # the robot side runs here, too, against an emulated arm
+TRAIN += ["opencv-python-headless", "pyserial"]  # the robot side runs here, too, against an emulated arm
 # What Isaac Lab brings along and alice imports itself; Isaac Lab decides on the versions.
 TRAIN += ["gymnasium", "newton", "ovphysx", "usd-exchange", "warp-lang", "gitpython", "tensordict"]
 TRAIN += ["hidapi", "imageio-ffmpeg", "jinja2", "matplotlib", "pillow", "pyyaml", "scipy", "tqdm"]
@@ -39,7 +39,8 @@ setup(
         "train": [requirement + PY312 for requirement in TRAIN],
         # No extra for Isaac Sim: its packages and Isaac Lab's contradict each other, and no installer can be told in an
         # extra which side wins. docs/isaacsim.md has the command.
-        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless", "pillow"],
+        # scipy: least squares; OpenCV 4.7 is the first whose main module knows ChArUco boards
+        "deploy": ["onnxruntime", "pyserial", "hidapi", "opencv-python-headless>=4.7", "pillow", "scipy"],
         # setuptools: one test builds the wheel without a network
         "test": ["imageio", "pytest", "pytest-xdist", "setuptools>=70.1", *LINTERS],
         "dev": ["ruff", "pyright", "pre-commit"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from alice.cli import catalogue, files, usage
 from alice.pipeline import drive, manifest
+from alice.pipeline import words as own
 from alice.pipeline.places import Places
 from alice.pipeline.steps import STAGES
 
@@ -22,7 +23,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="what to do; default: all")
     words = files.Source(".json", "see docs/pipeline.md")
-    parser.add_argument("--words", type=words, help="JSON file of more words for the doors, by stage")
+    parser.add_argument("--words", type=words, help="JSON file of more arguments for the commands, by stage")
     parser.add_argument("--seed", type=usage.seed, help="seed of all trainings")
     parser.add_argument("--device", type=usage.word, help="cpu or cuda:N; default: CUDA where there is one")
     args, words = usage.parse(parser, argv)
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
     if places.camera_task not in catalogue.tasks():
         raise usage.UsageError(f"--task {args.task} has no camera task {places.camera_task!r}; give a state task")
     stages = [stage for stage in STAGES if stage in args.stages]
-    pipeline = drive.Pipeline(places, stages, drive.read_words(args.words), args.seed, args.device)
+    pipeline = drive.Pipeline(places, stages, own.read(args.words), args.seed, args.device)
     if code := pipeline.run():
         return code
     if pipeline.missing:

@@ -49,7 +49,8 @@ def main(argv: list[str]) -> int:
     parts = running.open_parts(args, clock)
     with parts.opened, Console() as console:
         dish = running.teach_dish(parts, clock, console) if is_taught else dish
-        plan = trials.plan(args, parts.arm, ball, dish, args.results or box.with_suffix(".json"), tell)
+        told = (parts.calibration, parts.policy.contract, ball, dish)
+        plan = trials.plan(args, *told, args.results or box.with_suffix(".json"), tell)
         loop = running.loop_of(parts, clock, plan, console, args.mode == "dry", {"arguments": argv}, tell)
         ended = running.drive(loop, box)
         plan.end(ended.reason)

@@ -88,6 +88,8 @@ class Joint:
     """Friction that grows with speed [N·m·s/rad or N·s/m]."""
     counts_sign: int = 1
     """Whether the servo's counts grow with the joint (1) or against it (-1)."""
+    stops: tuple[float, float] | None = None
+    """Angles of its hard stops where they are known [rad]."""
 
     @property
     def unit(self) -> str:
@@ -210,9 +212,14 @@ class Arm:
         return self.joints[self.gripper_columns]
 
     @property
+    def pitch_columns(self) -> slice:
+        """Which numbers of a joint vector, and of the servos' angles, are the pitch joints'."""
+        return slice(1, 4)
+
+    @property
     def pitch_joints(self) -> tuple[Joint, ...]:
         """The three parallel joints that lift the hand."""
-        return self.joints[1:4]
+        return self.joints[self.pitch_columns]
 
     @cached_property
     def upright(self) -> tuple[float, ...]:

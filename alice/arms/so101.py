@@ -75,6 +75,14 @@ SWEEP_MIDDLE = {"shoulder_pan": 0.071, "shoulder_lift": -0.030, "elbow_flex": -0
 A fit on one real arm found 0.023, -0.177 and 0.025 for lift, elbow and wrist (NVIDIA/so101-typing-task). Which way the
 offset counts is inferred. Measure yours."""
 
+STOPS = {
+    "shoulder_pan": (-2.010, 2.152),
+    "shoulder_lift": (-1.827, 1.768),
+    "elbow_flex": (-1.814, 1.573),
+    "wrist_flex": (-1.817, 1.779),
+}
+"""Hard stops of the CAD parts [rad] (DRK); the sweeps of 16 real arms are as wide within 3.6 degrees."""
+
 MARGIN = 0.41
 """How far outside of its limits a joint may be reported [rad]: hard stops lie up to 0.23 rad beyond (DRK), zeros were
 seen 0.18 rad off. For the roll that is all of its turn."""
@@ -144,6 +152,7 @@ def _joint(name, parent, child, axis, offset, limits, drive, servo_id) -> Joint:
         reading_margin=MARGIN,
         friction=friction,
         viscous_friction=min(viscous, BACK_EMF),
+        stops=STOPS.get(name),
     )
 
 

@@ -170,8 +170,9 @@ class Loop:
             if self._is_dry and self._operator.stops:
                 break
         safety = self.safety
-        name = safety.ended_by.name if safety.ended_by else "stopped"
-        return Ended(safety.state, name, safety.end_reason, safety.exit_code, self._steps, self._late)
+        name = safety.ended_by.name if safety.ended_by else "dry run"
+        reason = safety.end_reason or "the operator has seen enough"
+        return Ended(safety.state, name, reason, safety.exit_code, self._steps, self._late)
 
     def _miss(self, skipped: int) -> None:
         """Count control steps that were left out, because the one before took too long."""

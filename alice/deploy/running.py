@@ -114,6 +114,8 @@ def _check_told(promised: Contract, args: Any) -> None:
     terms = {term.name for item in promised.inputs if not isinstance(item, ImageInput) for term in item.terms}
     if args.dish is None and (args.trials or terms & set(NEEDS_DISH)):
         raise UsageError("--dish is missing: give X and Y of its centre [m], or the word teach")
+    if args.dish == [TEACH] and args.mode == "dry":
+        raise UsageError("--dish teach lets the servos go, which a dry run does not; give X and Y [m]")
     if args.ball is None and terms & set(NEEDS_BALL):
         raise UsageError("--ball is missing: this policy is told where the ball lies, give X Y R [m]")
     sees = any(isinstance(item, ImageInput) for item in promised.inputs)

@@ -112,7 +112,7 @@ class Safety:
         is_wrong = any(event.to.get(State.RUNNING) is State.HOLDING for event, _ in happening)
         self._well_since = np.inf if is_wrong else min(self._well_since, now)
         for event, detail in happening:
-            if self.state in event.to and not (is_wrong and event.name == "well again"):
+            if self.state in event.to:
                 self._enter(now, event, detail)
                 break
         return self.state

@@ -19,6 +19,8 @@ import numpy as np
 
 from alice.arms import Arm, kinematics
 from alice.cli import files
+from alice.contract import Contract
+from alice.deploy.calibration import Calibration
 from alice.deploy.states import State
 
 SECONDS = 8.0
@@ -68,7 +70,7 @@ class OneTransfer:
     Args:
         ball: See :class:`alice.deploy.pilot.Plan`.
         dish: Likewise.
-        seconds: How long [s].
+        seconds: How long [s]; with 0 the policy is not asked at all: home, and down.
     """
 
     ball: tuple[float, float, float] | None
@@ -82,7 +84,7 @@ class OneTransfer:
     def wants(self, now: float, state: State, keys: str) -> str:
         """Return what is wanted now; see :class:`alice.deploy.pilot.Plan`."""
         if state is State.READY:
-            if self._began is not None:
+            if self._began is not None or self.seconds == 0.0:
                 return "finished"
             self._began = now
             return "go"
@@ -200,7 +202,8 @@ class Trials:
 
 def plan(
     args: Any,
-    arm: Arm,
+    calibration: Calibration,
+    promised: Contract,
     ball: tuple[float, ...] | None,
     dish: tuple[float, ...] | None,
     path: Path,
@@ -210,7 +213,8 @@ def plan(
 
     Args:
         args: The command line.
-        arm: The arm.
+        calibration: The arm.
+        promised: Contract of the policy.
         ball: Its ``--ball``.
         dish: Its ``--dish``, or where it was taught.
         path: Where results of trials go.
@@ -218,6 +222,8 @@ def plan(
     """
     if not args.trials:
         return OneTransfer(ball, dish, args.seconds)
-    about = {"arm": arm.name, "policy": Path(args.policy).name, "port": args.port, "seed": args.seed, "mode": args.mode}
-    places = draw_balls(arm, dish, args.trials, args.seed)
+    about = {"arm": calibration.arm, "calibration": calibration.name, "policy": Path(args.policy).name}
+    about |= {"task": promised.task, "checkpoint_sha256": promised.checkpoint_sha256, "port": args.port}
+    about["seed"] = args.seed
+    places = draw_balls(calibration.kind, dish, args.trials, args.seed)
     return Trials(places, dish, None if ball is None else ball[2], ask, args.seconds, path, about)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from alice.cli import terminal
 from alice.cli.usage import UsageError
 from alice.deploy.emulator.camera import SharedPicture
 from alice.deploy.emulator.plant import Plant
 from alice.deploy.emulator.terminal import Terminal
+from alice.runs import launch
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -121,3 +125,48 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
         stop.set()
         thread.join()
     return steps, late
+
+
+def job_of(task: str, device: str | None, seed: int) -> launch.Job:
+    """Return one environment of a task, in which no episode ends.
+
+    Args:
+        task: Its id.
+        device: ``cpu`` or ``cuda:N``; None for CUDA where there is one.
+        seed: Seed of ball and dish.
+
+    Raises:
+        UsageError: If there is no such task, or Isaac Lab is missing.
+    """
+    from alice.evaluation.physics import start_states
+
+    parser = argparse.ArgumentParser()
+    launch.add_flags(parser, "task")
+    flags = parser.parse_args(["--task", task])
+    flags.device, flags.seed, flags.num_envs = device, seed, 1
+    job = launch.prepare(flags, [], play_mode=True)
+    start_states.make_endless(job.env_cfg)
+    return job
+
+
+def simulate(job: launch.Job, served: Terminal, name: str, seconds: float, picture: Path | None) -> str:
+    """Let a simulated arm be driven over a port until interrupted or for so long [s]; return what came of it.
+
+    Args:
+        job: From :func:`job_of`.
+        served: The port.
+        name: What the port is called; told when the simulation stands.
+        seconds: How long [s].
+        picture: File for what the wrist camera sees.
+    """
+    from alice.evaluation.audit import policy
+
+    shared = SharedPicture(picture, is_writer=True) if picture else None
+    try:
+        with policy.open_environment(job) as env:
+            terminal.say(f"port {name}")
+            steps, late = serve(env.unwrapped, served, seconds, shared)
+    finally:
+        if shared is not None:
+            shared.close()
+    return f"{steps} control steps, {late} of them late"

@@ -137,13 +137,18 @@ def opened(whole: tuple[float, float] | Mapping[str, tuple[float, float]], nomin
     """Return a range that is open in part: its ends lie between the nominal value and those of the whole range.
 
     Args:
-        whole: Range, or ranges by name.
+        whole: Range, whose ends may be one for each joint, or ranges by name.
         nominal: Value that is left of the range with a share of 0.
         share: In [0, 1].
     """
     if isinstance(whole, Mapping):
         return {name: opened(part, nominal, share) for name, part in whole.items()}
-    return tuple(nominal + share * (bound - nominal) for bound in whole)
+    return tuple(
+        nominal + share * (bound - nominal)
+        if isinstance(bound, (int, float))
+        else tuple(nominal + share * (end - nominal) for end in bound)
+        for bound in whole
+    )
 
 
 def shrink(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 import warp as wp
-from isaaclab.envs.mdp import randomize_rigid_body_material
+from isaaclab.envs.mdp import randomize_actuator_gains, randomize_rigid_body_material
 from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
@@ -159,13 +161,70 @@ def randomize_effort_limits(
         env: Environment.
         env_ids: Environments; all for ``None`` or a slice.
         asset_cfg: The arm.
-        scale: Range of the factor on the limits of the arm's table.
+        scale: Range of the factor on the limits of the arm's table; its ends may be one for each joint.
     """
     env_ids = _indices(env, env_ids)
-    low, high = scale
+    low, high = (torch.as_tensor(end, dtype=torch.float32, device=env.device) for end in scale)
     nominal = torch.tensor([joint.effort_limit for joint in arms.of(env).joints], device=env.device)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
+
+
+class randomize_drive_gains(randomize_actuator_gains):
+    """Isaac Lab's ``randomize_actuator_gains`` with ranges whose ends may be one for each joint of the arm."""
+
+    RANGES = ("stiffness_distribution_params", "damping_distribution_params")
+
+    def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv):
+        plain = copy.copy(cfg)
+        plain.params = {key: _hull(value) if key in self.RANGES else value for key, value in cfg.params.items()}
+        super().__init__(plain, env)
+        self._everywhere = self.asset_cfg
+        names = self.asset.joint_names
+        if any(isinstance(end, Sequence) and len(end) != len(names) for key in self.RANGES for end in cfg.params[key]):
+            raise ValueError(f"drive_gains needs one range, or one for each of the joints {', '.join(names)}")
+
+    def __call__(
+        self,
+        env: ManagerBasedEnv,
+        env_ids: torch.Tensor | slice | None,
+        asset_cfg: SceneEntityCfg,
+        stiffness_distribution_params,
+        damping_distribution_params,
+        operation: str = "scale",
+    ) -> None:
+        """Draw gains; joints of equal ranges at once.
+
+        Args:
+            env: Environment.
+            env_ids: Environments.
+            asset_cfg: The arm.
+            stiffness_distribution_params: Range, its ends a number or one for each joint.
+            damping_distribution_params: The same.
+            operation: As Isaac Lab has it.
+        """
+        both = stiffness_distribution_params, damping_distribution_params
+        if all(isinstance(end, (int, float)) for span in both for end in span):
+            super().__call__(env, env_ids, asset_cfg, *both, operation=operation)
+            return
+        groups: dict[tuple, list[int]] = {}
+        for joint in range(self.asset.num_joints):
+            ranges = tuple(tuple(e[joint] if isinstance(e, Sequence) else e for e in span) for span in both)
+            groups.setdefault(ranges, []).append(joint)
+        for ranges, joints in groups.items():
+            self.asset_cfg = copy.copy(self._everywhere)
+            self.asset_cfg.joint_ids = torch.tensor(joints, device=self.asset.device)
+            super().__call__(env, env_ids, asset_cfg, *ranges, operation=operation)
+        self.asset_cfg = self._everywhere
+
+
+def _hull(span) -> tuple[float, float]:
+    """Return the range that holds those of all joints."""
+    low, high = span
+    return (
+        min(low) if isinstance(low, Sequence) else low,
+        max(high) if isinstance(high, Sequence) else high,
+    )
 
 
 class randomize_friction(randomize_rigid_body_material):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
+Span = tuple[float, float] | tuple[tuple[float, ...], tuple[float, ...]]
+"""Lowest and highest value; each of them a number for all servos, or one for each."""
+
 
 @dataclass
 class ServoRanges:
@@ -20,15 +23,15 @@ class ServoRanges:
     """Time from command to motion, one draw an episode for the whole bus [s]."""
     jitter: tuple[float, float]
     """Standard deviation of the delay from step to step, one draw an episode for the whole bus [s]."""
-    dead_band: tuple[float, float]
+    dead_band: Span
     """Greatest change of the command that the servo does not follow [rad]; it acts in whole counts."""
-    backlash: tuple[float, float]
+    backlash: Span
     """Play between motor and link [rad]."""
-    offset: tuple[float, float]
+    offset: Span
     """Error of the servo's zero [rad]."""
-    gain: tuple[float, float]
+    gain: Span
     """The servo's scale over the nominal one."""
-    read_noise: tuple[float, float]
+    read_noise: Span
     """Standard deviation of a read position [rad]."""
     reads_back: bool = True
     """Whether positions are read at all; if not, the last command stands for them."""
@@ -46,7 +49,7 @@ class ServoModel:
         device: Torch device.
 
     Raises:
-        ValueError: If a delay is negative or its bounds are in the wrong order.
+        ValueError: If a delay is negative or its bounds are in the wrong order, or a range is of other servos.
     """
 
     def __init__(
@@ -61,6 +64,10 @@ class ServoModel:
         low, high = ranges.delay
         if not 0.0 <= low <= high:
             raise ValueError(f"servo delay {ranges.delay} s must be (low, high) with 0 <= low <= high")
+        for name in ("dead_band", "backlash", "offset", "gain", "read_noise"):
+            widths = {len(end) for end in getattr(ranges, name) if not isinstance(end, (int, float))}
+            if widths - {servos}:
+                raise ValueError(f"servo {name} has ranges for {widths} servos, this arm has {servos}")
         self._ranges, self._step, self._counts_per_radian = ranges, step, counts_per_radian
         zeros = torch.zeros(count, servos, device=device)
         steps = max(2, math.ceil(high / step))
@@ -155,7 +162,7 @@ def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.
     return torch.minimum(torch.maximum(link, motor - width / 2), motor + width / 2)
 
 
-def _draw(span: tuple[float, float], like: torch.Tensor) -> torch.Tensor:
-    """Return uniform numbers between two bounds, in the shape of a tensor."""
-    low, high = span
+def _draw(span: Span, like: torch.Tensor) -> torch.Tensor:
+    """Return uniform numbers between two bounds, or between those of each column, in the shape of a tensor."""
+    low, high = (torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in span)
     return low + (high - low) * torch.rand_like(like)

@@ -25,5 +25,7 @@ WITH_PYTORCH = frozenset(PYTORCH.split())
 """What a machine with PyTorch and torchvision has."""
 NEEDED = WITH_PYTORCH.union(SIMULATION.split(), LEARNING.split(), FIGURES.split(), TESTS.split())
 """What the doors import, the tests too."""
-IMPORTED_AS = {"pillow": "PIL", "cuda-bindings": "cuda", "cuda-toolkit": "cuda"}
+CUDA_BUILDS = frozenset({"cuda-bindings", "cuda-pathfinder", "cuda-toolkit", "triton"})
+"""What a PyTorch for the CPU does without."""
+IMPORTED_AS = {"pillow": "PIL"}
 """Names to import of packages that are called otherwise."""

@@ -201,7 +201,9 @@ def write(folder: Path, packages: list[Package], expected: list[str], size: int,
         "commit": provenance.git_state(root)[0],
         "packages": len(packages),
         "carried": {item.name: item.version for item in packages},
-        "expected": [needed.IMPORTED_AS.get(name, name.replace("-", "_")) for name in expected],
+        "expected": [
+            needed.IMPORTED_AS.get(name, name.replace("-", "_")) for name in expected if name not in needed.CUDA_BUILDS
+        ],
         "bytes": total,
         "parts": len(parts.sums),
     }

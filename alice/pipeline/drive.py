@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alice.cli import files, terminal
+from alice.cli import terminal
 from alice.cli.usage import UsageError
-from alice.pipeline import manifest
+from alice.pipeline import manifest, words
 from alice.pipeline.ledger import FILE, Ledger
 from alice.pipeline.places import Places
 from alice.pipeline.steps import RUNS, STAGES, STEPS, Step
@@ -76,6 +76,8 @@ class Pipeline:
             held.take(self.folder)
             ledger = Ledger(self.places)
             steps = self.steps
+            fresh = [step for step in steps if self.more.get(step.stage) and not ledger.knows(step, self.behind(step))]
+            words.check({step: self.behind(step) for step in fresh}, self.places)
             for number, step in enumerate(steps, 1):
                 if code := self._complete(step, ledger, held, f"{number} of {len(steps)}, {step.name}"):
                     return code
@@ -141,20 +143,3 @@ def require_space(folder: Path, stages: Sequence[str]) -> None:
             f"the disk of {os.path.relpath(folder)!r} has {free / 1e6:.0f} MB free, the pipeline needs about"
             f" {need / 1e6:.0f} MB; free some, or give a folder on another disk"
         )
-
-
-def read_words(path: Path | None) -> dict[str, list[str]]:
-    """Return more words for the doors by stage from a JSON file; see ``docs/pipeline.md``.
-
-    Raises:
-        UsageError: If it holds something else.
-    """
-    if path is None:
-        return {}
-    found = files.read_json(path, "--words", "see docs/pipeline.md")
-    for stage, words in found.items():
-        if stage not in STAGES:
-            raise UsageError(f"--words {str(path)!r}: unknown stage {stage!r}; stages: {', '.join(STAGES)}")
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise UsageError(f'--words {str(path)!r}: {stage} must be a list of words, as ["--num_envs", "256"]')
-    return found

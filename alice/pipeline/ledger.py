@@ -55,6 +55,11 @@ class Ledger:
         """Whether a step has been done, with whatever words."""
         return "made" in self.entry(step)
 
+    def knows(self, step: Step, more: list[str]) -> bool:
+        """Whether a step was begun with these words before, so that its door has looked at them."""
+        command = self.entry(step).get("begun_as", {}).get("command", [])
+        return command[len(command) - len(more) :] == more
+
     def is_done(self, step: Step, more: list[str]) -> bool:
         """Whether a step is done with these words, from these files, and what it made is untouched.
 

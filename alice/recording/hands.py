@@ -7,8 +7,6 @@ import os
 import select
 import struct
 import sys
-import termios
-import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +138,9 @@ def opened(name: str) -> Iterator[Hands]:
     if name == "keyboard":
         if not sys.stdin.isatty():
             raise UsageError("--by keyboard: standard input is no terminal; start it in one")
+        import termios  # Windows has none
+        import tty
+
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
         try:

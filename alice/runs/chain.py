@@ -236,7 +236,7 @@ def _size(job: Job, group: str) -> int:
 def _flags(args: argparse.Namespace, job: Job) -> list[str]:
     """Return the flags of one stage as words."""
     found = ["--task", job.task, "--agent", job.agent, "--checkpoint", str(job.checkpoint)]
-    for name in ("num_envs", "seed", "device", "max_iterations", "keep", "encoder_weights"):
+    for name in ("num_envs", "seed", "device", "max_iterations", "keep", "encoder_weights", "servo"):
         value = getattr(args, name)
         found += [] if value is None else [f"--{name}", str(value)]
     return [*found, "--domain_rand"] if args.domain_rand else found

@@ -200,7 +200,7 @@ def as_begun(args: argparse.Namespace, words: list[str], others: list[str], tota
         The overrides and the other words that still count.
     """
     args.seed = args.num_envs = args.phase = args.checkpoint = args.more_iterations = None
-    args.domain_rand = False
+    args.domain_rand, args.servo = False, None
     args.max_iterations = total
     return [word for word in words if os.path.isabs(word.partition("=")[2])], [
         word for word in others if word in ("--verbose", "--distributed")

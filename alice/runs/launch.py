@@ -16,7 +16,7 @@ from typing import Any
 
 from alice.cli import catalogue, files, terminal, usage
 from alice.cli.usage import UsageError
-from alice.runs import checkpoints, overrides, provenance, records, seeds, world
+from alice.runs import checkpoints, overrides, provenance, records, seeds, servo_file, world
 from alice.system import affinity, device, kit, ranks
 
 DEFAULT_AGENT = "rsl_rl_cfg_entry_point"
@@ -38,6 +38,8 @@ class Job:
     checkpoint: Path | None
     weights: dict[str, Any] | None
     """Content of :attr:`checkpoint`, on the CPU."""
+    servo: Path | None = None
+    """File of fitted servos; what it says is among the overrides."""
 
     @property
     def actor_groups(self) -> list[str]:
@@ -73,6 +75,10 @@ FLAGS: dict[str, dict[str, Any]] = {
     "seed": {"type": usage.seed, "help": "seed of everything random"},
     "device": {"type": usage.word, "help": "cpu or cuda:N; default: CUDA where there is one"},
     "domain_rand": {"action": "store_true", "help": "randomize physics and servos (presets=domain_rand)"},
+    "servo": {
+        "type": files.Source(".json", "give the servo.json of identify_arm.py"),
+        "help": "an arm's fitted servos, in the place of the table's ranges",
+    },
     "agent": {"type": usage.word, "default": DEFAULT_AGENT, "help": "key of the agent configuration"},
     "encoder_weights": {
         "type": files.Source(".pt", "give a state_dict of torchvision's resnet18"),
@@ -128,23 +134,28 @@ def prepare(
     agent = catalogue.agent(task, args.agent)
     catalogue.check_presets(words)
     path = checkpoints.resolve(str(args.checkpoint), task) if args.checkpoint else None
+    typed = words
     if path and play_mode:
         words = world.settle(path, words, getattr(args, "as_trained", None))
     is_other = path is not None and path.suffix in checkpoints.OTHERS
     if is_other and path.suffix not in takes:
-        what, _ = checkpoints.OTHERS[path.suffix]
-        raise UsageError(f"--checkpoint {path.name!r} is {what}; {checkpoints.TRAINED}")
+        instead = "give the model_<number>.pt it came from" if path.suffix == ".onnx" else checkpoints.TRAINED
+        raise UsageError(f"--checkpoint {path.name!r} is {checkpoints.OTHERS[path.suffix][0]}; {instead}")
     register()
     chosen = device.choose(args.device)
     start_warp()
     weights = checkpoints.load(path) if path and not is_other else None
     env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
+    if args.servo:
+        # It wins over what a policy was trained with, and is won over by what was typed.
+        words = overrides.merge(overrides.merge(words, servo_file.words(args.servo, env_cfg)), typed)
+        env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
     settle_physics(env_cfg)
     words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]
     env_cfg.sim.device = agent_cfg.device = chosen
     if args.num_envs is not None:
         env_cfg.scene.num_envs = args.num_envs
-    job = Job(task, agent, chosen, words, env_cfg, agent_cfg, path, weights)
+    job = Job(task, agent, chosen, words, env_cfg, agent_cfg, path, weights, args.servo)
     job.set_seed(agent_cfg.seed if args.seed is None else args.seed)
     limit_threads()
     return job
@@ -205,6 +216,8 @@ def describe(job: Job) -> dict[str, Any]:
         "checkpoint": None,
         "checkpoint_sha256": None,
     }
+    if job.servo:
+        content["servo"] = {"file": job.servo.name, "sha256": provenance.sha256(job.servo)}
     if job.checkpoint:
         content.update(checkpoint=job.checkpoint.name, checkpoint_sha256=provenance.sha256(job.checkpoint))
         content["run"] = job.checkpoint.resolve().parent.name

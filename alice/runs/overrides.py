@@ -40,6 +40,8 @@ REDIRECTED = {
 }
 """Fields that a flag or the task sets, or that Isaac Lab overwrites or ignores, and the flag that is meant."""
 
+PER_JOINT = ("env.actions.joints.servo.", "env.events.drive_gains.params.", "env.events.torque_cap.params.scale")
+"""Ranges whose ends may be one for each servo or joint."""
 EXAMPLES = {"bool": False, "int": 0, "float": 0.0, "str": ""}
 """A value of each type that an annotation such as ``float | None`` names."""
 
@@ -178,6 +180,8 @@ def check_value(root: dict[str, Any], path: str, new: Any) -> None:
         node = _child(node, part, walked)
         walked = f"{walked}.{part}" if walked else part
     old = _child(node, leaf, walked)
+    if path.startswith(PER_JOINT) and _is_per_joint(new):
+        return
     problem = _problem(old, new, _annotation(node, leaf))
     if problem is None and path in POSITIVE and new <= 0:
         problem = "must be greater than 0"
@@ -185,6 +189,17 @@ def check_value(root: dict[str, Any], path: str, new: Any) -> None:
         problem = "must be finite"
     if problem:
         raise UsageError(f"{path}={new!r} {problem}; now {_shown(old)}")
+
+
+def _is_per_joint(new: Any) -> bool:
+    """Whether a value is a range with lower and upper ends of several joints, as many of each."""
+    return (
+        isinstance(new, (list, tuple))
+        and len(new) == 2
+        and all(isinstance(side, (list, tuple)) for side in new)
+        and len(new[0]) == len(new[1]) > 0
+        and all(isinstance(e, (int, float)) and not isinstance(e, bool) and math.isfinite(e) for s in new for e in s)
+    )
 
 
 def _child(node: Any, name: str, walked: str) -> Any:

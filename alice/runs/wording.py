@@ -13,7 +13,7 @@ from typing import Any
 
 from alice.runs import overrides, provenance, resume
 
-FLAGS = ("task", "agent", "num_envs", "seed", "phase", "checkpoint", "encoder_weights", "teacher")
+FLAGS = ("task", "agent", "num_envs", "seed", "phase", "checkpoint", "encoder_weights", "teacher", "servo")
 """Flags of ``scripts/train.py`` that say what is trained. The others say how long, where and what is kept."""
 ITERATIONS = "agent.max_iterations"
 

@@ -10,6 +10,9 @@ from alice.assets import POLICIES_DIR
 from alice.cli.usage import UsageError
 from alice.runs import overrides, records
 
+LONGEST = 80
+"""Longest override that a note shows whole [characters]."""
+
 
 def add_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag that gives a policy the world of its training."""
@@ -43,6 +46,7 @@ def settle(checkpoint: Path, words: list[str], as_trained: bool | None) -> list[
             )
         return overrides.merge(records.world_words(record), words)
     if record and checkpoint.parent != POLICIES_DIR and (missing := records.differences(record, words)):
-        told = f"alice: note: trained with {' '.join(missing)}, now without"
+        short = [word if len(word) <= LONGEST else f"{word.partition('=')[0]}=…" for word in missing]
+        told = f"alice: note: trained with {' '.join(short)}, now without"
         print(f"{told}; --as_trained applies what a policy was trained with", file=sys.stderr)
     return words

@@ -138,7 +138,7 @@ class RandomizationEventsCfg:
         distribution=MISSING,
     )
     drive_gains = _per_episode(
-        "isaaclab.envs.mdp:randomize_actuator_gains",
+        "alice.mdp.events:randomize_drive_gains",
         "robot",
         stiffness_distribution_params=MISSING,
         damping_distribution_params=MISSING,

@@ -43,7 +43,9 @@ def stages(tmp_path, monkeypatch):
     return play
 
 
-ARGS = dict.fromkeys(("resume", "checkpoint", "phase", "num_envs", "seed", "device", "keep", "encoder_weights"))
+ARGS = dict.fromkeys(
+    ("resume", "checkpoint", "phase", "num_envs", "seed", "device", "keep", "encoder_weights", "servo")
+)
 ARGS |= {"agent": chain.launch.DEFAULT_AGENT, "task": "Task", "teacher": "released", "domain_rand": False}
 ARGS |= {"more_iterations": None, "run": None}
 STOCK = argparse.Namespace(run_timestamp=None, run_name=None, experiment_name=None, distributed=False)

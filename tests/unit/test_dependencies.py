@@ -19,6 +19,7 @@ ROBOT_SIDE = ("alice/deploy", "alice/contract", "alice/arms")
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts")
 FOUND_THERE = {
     "tensorrt": "comes with JetPack; alice/deploy runs without it",
+    "matplotlib": "show_run.py plots where it is there; a training brings it",
     "lerobot": "docs/lerobot.md has the command: no extra can say which side wins about packaging",
 }
 """Imports that no installer is asked for, and why."""
@@ -60,7 +61,7 @@ def _imports(path: Path) -> set[str]:
     # What lies beside a test, and what stands in for Isaac Sim, is no package.
     tests = [file for file in (ROOT / "tests").rglob("*.py") if path.is_relative_to(ROOT / "tests")]
     beside = {"isaacsim", "omni", "carb", "omniverseclient"} & names if "stand_in" in path.parts else set()
-    beside |= {file.stem for file in tests if file.parent == path.parent}
+    beside |= {file.stem for file in tests if file.parent in (path.parent, ROOT / "tests" / "unit")}
     return {_distribution(name) for name in names - {*sys.stdlib_module_names, *beside, "alice", "setuptools"}}
 
 

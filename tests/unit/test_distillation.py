@@ -306,7 +306,7 @@ def test_the_runs_of_a_chain_have_names_of_their_own_behind_a_given_one(tmp_path
     monkeypatch.setattr(checkpoints, "resolve", lambda name, task: tmp_path / "teacher.pt")
     monkeypatch.setattr(teaching.child, "run", run)
     names = ("resume", "checkpoint", "phase", "more_iterations", "num_envs", "seed", "device", "max_iterations", "keep")
-    given = dict.fromkeys((*names, "encoder_weights", "run"))
+    given = dict.fromkeys((*names, "encoder_weights", "run", "servo"))
     args = argparse.Namespace(**given, domain_rand=False, teacher="released")
     args.agent, args.task = launch.DEFAULT_AGENT, "T"
     stock = argparse.Namespace(run_timestamp=None, run_name="mine", experiment_name="lab", distributed=False)

@@ -96,7 +96,9 @@ def test_over_the_wire_and_in_control_steps_they_are_the_same_within_a_count(nam
         arms.set_joint_pos(joint_pos)
     # Where a command lies between two counts, the last bit decides on which side of the dead band it is.
     counts, dead_band = np.array(apart) / world.of("servo_gain").max(), world.of("servo_dead_band") * per_radian
-    assert (counts <= 1.001).mean() > 0.99 and (counts <= 1.001 + dead_band).all()
+    # An STS servo that is slowed down by more than half in a step gets to its goal a little early.
+    share, early = (0.99, 0.0) if arm.joints[0].servo.bus == "lx" else (0.95, 4.0)
+    assert (counts <= 1.001).mean() > share and (counts <= 1.001 + dead_band + early).all()
     assert max(clock.now() for clock in arms.clocks) <= now
 
 

@@ -138,6 +138,13 @@ def _run_folder(folder: Path, **content: bytes) -> None:
 DEEP = {
     "benchmark_policy half.onnx": (["--policy", "a.onnx"], b"\x08\x08half of a network", "a.onnx is damaged"),
     "build_engine half.onnx": (["--onnx", "a.onnx"], b"\x08\x08half of a network", "a.onnx is damaged"),
+    "pipeline foreign words": (
+        ["runs", "--words", "a.onnx"],
+        b'{"audit": []}',
+        "unknown stage 'audit'; stages: state,",
+    ),
+    "pipeline camera task": (["runs", "--task", "Alice-Ball-Transfer-Camera"], b"-", "has no camera task"),
+    "prove_gpu foreign words": (["--words", "a.onnx"], b'{"speed": []}', "unknown question 'speed'; "),
     "ablate damaged result": (["--output", ".", "--dry_run"], b"{", "cannot be read as JSON"),
     "ablate foreign result": (["--output", ".", "--dry_run"], b"{}", "has no entry 'iterations'"),
     "doctor no logs": (["--run", "run"], {}, "holds no TensorBoard log"),

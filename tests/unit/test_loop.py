@@ -23,8 +23,8 @@ STATE_TERMS = ("joint_pos", "joint_vel", "ball_pos", "dish_flag", "pinch_flag")
 class Waver:
     """A policy that waves: its actions are a slow sine of its own calls."""
 
-    def __init__(self, arm, sees_pictures=False, **fields):
-        inputs = [vector("policy", "joint_pos", *([] if sees_pictures else STATE_TERMS[1:]), arm=arm)]
+    def __init__(self, arm, sees_pictures=False, terms=(), **fields):
+        inputs = [vector("policy", "joint_pos", *([] if sees_pictures else STATE_TERMS[1:]), *terms, arm=arm)]
         self.contract = contract_of(*inputs, *([image(arm=arm)] if sees_pictures else []), arm=arm, **fields)
         self.calls, self.answer, self.inputs = 0, None, None
 
@@ -79,7 +79,7 @@ class Session:
     """A loop with everything around it."""
 
     def __init__(self, arm, sees_pictures=False, start=None, steps=60, bus=None, **given):
-        fields = given.pop("fields", {})
+        fields = {"terms": given.pop("terms", ()), **given.pop("fields", {})}
         self.clock, self.arm = SteppedClock(100.0), arm
         self.calibration = calibration.nominal(arm)
         counts = self.calibration.counts(np.array(arm.home if start is None else start))
@@ -275,6 +275,17 @@ def test_a_dry_run_writes_nothing(arm):
     assert day.bus.said == [] and not any(day.bus.is_loaded.values())
     assert np.isfinite(day.columns["command"]).any() and np.isfinite(day.columns["action"]).any()
     assert day.lines[-1] == "dry: every check is passed"
+
+
+@by_arm
+def test_a_policy_is_told_the_commands_that_were_sent_and_not_those_that_it_wanted(arm):
+    day = Session(arm, terms=("joint_targets",), steps=100)
+    day.policy.answer = 1.0
+    day.run()
+    rows = np.flatnonzero(day.columns["state"] == black_box.STATES.index("running"))[1:]
+    told = day.columns["inputs"][rows][:, -len(arm.joints) :]
+    np.testing.assert_allclose(told, day.columns["command"][rows - 1], atol=1e-6)
+    assert np.nanmax(np.abs(day.columns["wanted"] - day.columns["command"])[rows]) > 0.05, "the guard did cut"
 
 
 def test_without_read_back_the_last_command_stands_for_the_readings():

@@ -1,18 +1,27 @@
 """The whole way in simulated time: policy, loop, safety, driver, bytes, emulated arm; and what breaks."""
 
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from alice import arms
 from alice.arms import kinematics
 from alice.deploy import calibration, fault_bench
-from alice.deploy.bus.opening import bus_on
-from alice.deploy.clock import SteppedClock
+from alice.deploy.bus.opening import bus_on, open_bus
+from alice.deploy.clock import MachineClock, SteppedClock
 from alice.deploy.emulator import EmulatedArm, EmulatedCamera
 from alice.deploy.emulator import world as worlds
 from alice.deploy.loop import Loop
 from alice.deploy.trials import OneTransfer
 
+ROOT = Path(__file__).resolve().parents[2]
+POLICY = ROOT / "assets" / "policies" / "Alice-Ball-Transfer.onnx"
 BUSES = [("xarm1s", "lx"), ("xarm1s", "lsc-hid"), ("xarm1s", "lsc-serial"), ("so101", "sts"), ("so101_12v", "sts")]
 
 
@@ -45,7 +54,7 @@ SLOWLY = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(None, marks=SLOWLY), pytest.param(2, marks=SLOWLY)])
-@pytest.mark.parametrize(("name", "protocol"), [BUSES[0], *(pytest.param(*bus, marks=SLOWLY) for bus in BUSES[1:])])
+@pytest.mark.parametrize(("name", "protocol"), BUSES)
 def test_a_whole_run_is_safe_on_every_bus_and_on_an_arm_that_is_off(name, protocol, seed):
     arm = arms.named(name)
     start = np.array(arm.home)
@@ -110,3 +119,41 @@ def test_every_fault_is_met(name):
     assert len(fault_bench.cases(arm)) >= 24
     for case in fault_bench.cases(arm):
         _check(fault_bench.run(arm, case), arm)
+
+
+@pytest.mark.slow
+def test_an_arm_whose_loop_is_killed_holds_where_it_was_told_to_be(tmp_path):
+    arm, link = arms.named("xarm1s"), str(tmp_path / "arm")
+    replace(calibration.nominal(arm), verified=True).write(tmp_path / "mine.json")
+    words = ["--arm", arm.name, "--port", link, "--policy", str(POLICY), "--calibration", "mine.json"]
+    words += ["--dish", "0.18", "-0.09", "--ball", "0.2", "0.1", "0.015"]
+    served = _start("emulate_arm", "--arm", arm.name, "--link", link, cwd=tmp_path)
+    try:
+        assert served.stdout.readline().startswith("port ")
+        driven = _start("run_arm", *words, cwd=tmp_path)
+        if not any(line.startswith("running") for line in driven.stdout):
+            pytest.skip("this machine is too busy to drive an arm in time")
+        time.sleep(0.4)
+        driven.send_signal(signal.SIGKILL)
+        driven.wait()
+        clock = MachineClock()
+        time.sleep(0.5)
+        bus = open_bus(arm, link, clock)
+        first = bus.positions(arm.servo_ids, 0.5)
+        time.sleep(1.0)
+        later = bus.positions(arm.servo_ids, 0.5)
+        bus.close()
+    finally:
+        served.send_signal(signal.SIGINT)
+        served.wait(10.0)
+    assert first.keys() == later.keys() == set(arm.servo_ids)
+    assert max(abs(first[servo].counts - later[servo].counts) for servo in first) <= 2, "it holds"
+    joints = calibration.nominal(arm).joints([later[servo].counts for servo in arm.servo_ids])
+    assert kinematics.forward(arm, joints)[0][2] > 0.0, "it did not fall"
+    assert not list(tmp_path.glob("logs/**/*.zip")), "nobody was left to write a black box"
+
+
+def _start(door, *words, cwd):
+    """Start a script in a process of its own."""
+    command = [sys.executable, str(ROOT / "scripts" / f"{door}.py"), *words]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)

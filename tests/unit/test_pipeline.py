@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from alice.cli.usage import UsageError
-from alice.pipeline import drive, manifest
+from alice.pipeline import drive, manifest, words
 from alice.pipeline.places import Places
 from alice.pipeline.steps import MADE_BY, RUNS, STAGES, STEPS
+from alice.runs import launch, overrides
 
 TASK = "Alice-Ball-Transfer"
 
@@ -228,9 +229,9 @@ def test_a_folder_that_was_moved_is_gone_on_with(make, tmp_path):
 def test_seed_and_device_reach_the_doors_that_know_them(make):
     doors = Doors()
     make(doors, seed=7, device="cuda:1").run()
-    for door, words in doors.calls:
-        assert ("--device" in words) == (door != "export_onnx")
-        assert ("7" in words) == (door == "train")
+    for door, given in doors.calls:
+        assert ("--device" in given) == (door != "export_onnx")
+        assert ("7" in given) == (door == "train")
 
 
 ##
@@ -277,5 +278,39 @@ def test_a_small_disk_is_refused_before_anything_is_done(make, tmp_path, monkeyp
 def test_words_of_another_form_are_refused(content, expected, tmp_path):
     (tmp_path / "words.json").write_text(content)
     with pytest.raises(UsageError, match=expected):
-        drive.read_words(tmp_path / "words.json")
-    assert drive.read_words(None) == {}
+        words.read(tmp_path / "words.json")
+    assert words.read(None) == {}
+
+
+@pytest.fixture(scope="module")
+def isaac_lab() -> None:
+    """Load what the forks look words up in, once for all of them."""
+    pytest.importorskip("isaaclab")
+    for task in (TASK, f"{TASK}-Camera"):
+        launch.resolve_task(task)
+        overrides.resolve_config(task, launch.DEFAULT_AGENT, [])
+
+
+@pytest.mark.usefixtures("isaac_lab")
+@pytest.mark.parametrize(
+    ("stage", "word", "expected"),
+    [
+        ("student", "agent.algorithm.replay_sise=100", "replay_sise"),
+        ("finetune", "agent.algorithm.replay_size=100", "replay_size"),
+        ("audits", "env.decimaton=2", "decimaton"),
+        ("state", "physics=ovphisx", "did you mean"),
+    ],
+)
+def test_a_wrong_word_of_a_late_stage_is_told_before_the_first_door_is_started(stage, word, expected, make):
+    doors = Doors()
+    with pytest.raises(UsageError, match=rf"^--words, {stage}: .*{expected}"):
+        make(doors, more={stage: ["--num_envs", "8", word]}).run()
+    assert doors.calls == []
+
+
+@pytest.mark.usefixtures("isaac_lab")
+def test_right_words_pass_and_are_looked_at_once(make, monkeypatch):
+    more = {"student": ["agent.algorithm.replay_size=100"], "audits": ["--episodes", "8", "physics=ovphysx"]}
+    assert make(Doors(), more=more).run() == 0
+    monkeypatch.setattr(words.os, "fork", None)  # would fail
+    assert make(Doors(), more=more).run() == 0

@@ -95,10 +95,12 @@ def begin(folder: Path, doors: Path) -> int:
     """Start the pipeline in a fork of this process, a process group of its own, and return its id."""
     child = os.fork()
     if child:
+        with contextlib.suppress(OSError):  # it may have done so itself; either way it is done from here on
+            os.setpgid(child, child)
         return child
     code = 99
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         log = os.open(folder.with_name("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)

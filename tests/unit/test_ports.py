@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import re
+import subprocess
 import sys
 import tty
 from types import SimpleNamespace
@@ -72,6 +74,19 @@ def test_a_port_that_another_process_holds(terminal):
         fcntl.flock(other, fcntl.LOCK_EX)
         assert "is in use by another process" in refused(XARM, port)
     assert sent(ours) == b""
+
+
+def test_a_port_that_another_process_has_open_without_asking_for_it_alone(tmp_path):
+    pytest.importorskip("serial")
+    path = tmp_path / "ttyUSB0"
+    path.touch()
+    program = "import sys, time; file = open(sys.argv[1]); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE) as other:
+        try:
+            other.stdout.readline()
+            assert re.search(rf"in use by another process, python\S* \({other.pid}\); end", refused(XARM, str(path)))
+        finally:
+            other.kill()
 
 
 def test_a_port_is_held_alone_and_given_back(terminal):

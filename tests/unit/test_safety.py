@@ -189,6 +189,19 @@ def test_a_joint_that_does_not_follow_is_seen_by_its_second_reading_and_given_wa
 
 
 @by_arm
+def test_a_joint_that_is_pushed_away_is_told_by_its_second_reading_and_no_sooner(arm):
+    day = Day(arm)
+    day.until(State.READY)
+    day.pose[1] += 0.2
+    where = day.pose.copy()
+    states = []
+    for _ in range(3):
+        states.append(day.step(follows=False))
+        day.pose = where.copy()
+    assert states == [State.READY, State.HOLDING, State.HOLDING]
+
+
+@by_arm
 def test_whatever_a_policy_wants_commands_stay_within_limits_and_above_the_table(arm):
     day, generator = Day(arm).run(), np.random.default_rng(0)
     for k in range(400):

@@ -57,3 +57,22 @@ def talk(protocol: str, seed: int = 0, stiffness: tuple[float, float] = (1.0, 1.
     arm, clock = ARMS[WIRES[protocol]], SteppedClock(100.0)
     made = EmulatedArm(arm, worlds.nominal(arm, **world), clock, protocol, seed)
     return Talk(bus_on(arm, made.wire(), clock, protocol, stiffness), made, clock)
+
+
+class Script:
+    """A line that answers each question with given bytes."""
+
+    def __init__(self, clock, answers, baud=115200):
+        self._clock, self._answers, self.baud, self._waiting = clock, list(answers), baud, b""
+
+    def write(self, data):
+        self._waiting += self._answers.pop(0) if self._answers else b""
+
+    def read(self, until):
+        data, self._waiting = self._waiting, b""
+        if not data:
+            self._clock.sleep_until(until)
+        return data
+
+    def close(self):
+        """Nothing to do."""

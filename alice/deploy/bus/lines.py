@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import select
+import termios
 from typing import Any, Protocol
 
 from alice.deploy.clock import Clock
@@ -79,6 +81,9 @@ class SerialLine:
             raise PortError(_why_not(port, error)) from error
         with contextlib.suppress(OSError, NotImplementedError, AttributeError, ValueError):
             self._serial.set_low_latency_mode(True)  # an FTDI adapter keeps bytes back for 16 ms else
+        if not os.path.realpath(port).startswith("/dev/pts/"):  # there it would outlive us: the emulator holds it open
+            with contextlib.suppress(OSError):  # whoever does not ask for the lock is kept out by this
+                fcntl.ioctl(self._serial.fileno(), termios.TIOCEXCL)
         self._serial.reset_input_buffer()
 
     def write(self, data: bytes) -> None:
@@ -115,6 +120,23 @@ def _look_at(port: str) -> None:
         raise PortError(f"port {port!r} is a folder; {seen_ports()}")
     if not os.access(port, os.R_OK | os.W_OK):
         raise PortError(f"port {port!r} may not be opened by you; sudo usermod -aG dialout $USER, and log in again")
+    is_port = os.path.basename(os.path.realpath(port)).startswith(
+        "tty"
+    )  # a pseudo-terminal is held by its emulator, too
+    if is_port and (holder := holder_of(port)):
+        raise PortError(f"port {port!r} is in use by another process, {holder}; end that one")
+
+
+def holder_of(port: str) -> str | None:
+    """Return the process that has a file open, as ``name (pid)``, as far as one may look; None if none is seen."""
+    target = os.path.realpath(port)
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            links = (os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd"))
+            if int(pid) != os.getpid() and target in links:
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                    return f"{file.read().strip()} ({pid})"
+    return None
 
 
 def _why_not(port: str, error: Exception) -> str:
@@ -167,8 +189,9 @@ class HidLine:
         """Return what one report says, without its padding; nothing if none came until that moment."""
         wait = max(0.0, until - self._clock.now())
         try:
-            # hidapi takes whole milliseconds; with 0 it does not wait, because the device has been told not to block.
-            report = bytes(self._device.read(HID_REPORT, round(1000.0 * wait)) or b"")
+            # hidapi takes whole milliseconds, and with 0 it does not wait: rounded down, a moment less than one ahead
+            # would never come by a clock that moves with those who wait.
+            report = bytes(self._device.read(HID_REPORT, math.ceil(1000.0 * wait)) or b"")
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
         return report[: report[2] + 2] if len(report) > 2 and report[:2] == b"\x55\x55" else report

@@ -30,6 +30,8 @@ ALLOWED = frozenset({(SYNC_READ,), (SYNC_WRITE, TORQUE), (SYNC_WRITE, GOAL)})
 velocity). Registers below 40 survive the power switch and are never written, nor is the lock in front of them."""
 SETTINGS = (PHASE, MODE - PHASE + 1)
 """First register and number of those that are looked at once: phase, gains, mode."""
+LIMITS = (9, 24)
+"""Lowest and highest position, ..., homing offset: where LeRobot keeps its calibration."""
 STATE = (PRESENT, 15)
 """Position, velocity, load, voltage, temperature, ..., status, moving, ..., current."""
 COUNTS = (0, 4095)
@@ -41,6 +43,11 @@ FRESH = 0.2
 """How long a reading stands for where a servo is [s]."""
 LAG, SAG = 2.0, 40
 """How far behind its goal a servo may be that has missed nothing: so many steps of the goal, and so many counts."""
+FADING = 0.5
+"""Share of its last velocity that a servo keeps at least: a goal that comes early, or stands still, must not take away
+the speed that what is left of the way before needs."""
+SLOWEST, SETTLING = 40.0, 100.0
+"""Slowest velocity of a move, and that of a servo that is told to stay [counts/s]."""
 FASTEST_GAPS = 0.001
 """What the servo and the adapter need beside the bytes on the wire [s]: less is not worth asking."""
 
@@ -67,6 +74,8 @@ class StsBus:
         self._goals: dict[int, int] = {}
         """Goals that servos were given last [counts]."""
         self._held: set[int] = set()
+        self._speeds: dict[int, float] = {}
+        """Velocities that servos were given last [counts/s]."""
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -152,7 +161,8 @@ class StsBus:
                     self._goals[servo_id] = min(max(self._seen[servo_id].counts, COUNTS[0]), COUNTS[1])
                     self._held.add(servo_id)
         held = [servo_id for servo_id in servo_ids if servo_id in self._held]
-        self._write_goals({servo_id: (self._goals[servo_id], 1) for servo_id in held})
+        self._speeds.update(dict.fromkeys(held, SETTLING))
+        self._write_goals({servo_id: (self._goals[servo_id], self._in_units(servo_id, SETTLING)) for servo_id in held})
         self._write(TORQUE, dict.fromkeys(held, b"\x01"))
 
     def torque(self, servo_ids: Iterable[int], is_on: bool, budget: float) -> None:
@@ -179,6 +189,14 @@ class StsBus:
             )
         return found
 
+    def limits(self, servo_ids: Iterable[int], budget: float) -> dict[int, tuple[int, int, int]]:
+        """Return homing offset, lowest and highest position of servos [counts], as their registers have them."""
+        rows = {servo_id: data for servo_id, (data, _, _) in self._read(servo_ids, LIMITS, budget).items()}
+        return {
+            servo_id: (sign_at(unsigned(data[22:24]), 11), unsigned(data[0:2]), unsigned(data[2:4]))
+            for servo_id, data in rows.items()
+        }
+
     def close(self) -> None:
         """Give the port back."""
         self._exchange.line.close()
@@ -189,15 +207,20 @@ class StsBus:
             self.check(unknown, None, budget)
 
     def _speed(self, servo_id: int, goal: int, duration: float) -> int:
-        """Return the goal velocity that brings a servo to its goal in time, at least 1: 0 would be without a limit."""
+        """Return the goal velocity that brings a servo to its goal in time [units]."""
         distance, seen = 0.0, self._seen.get(servo_id)
         if seen is not None and seen.at >= self._clock.now() - FRESH:
             distance = abs(goal - seen.counts)
         if servo_id in self._goals:
             step = abs(goal - self._goals[servo_id])
             distance = max(step, distance - LAG * step - SAG)
-        wanted = distance / max(duration, 0.001) / self._units[servo_id]
-        return min(max(1, math.ceil(wanted - 1e-9)), 0x7FFF)
+        speed = max(distance / max(duration, 0.001), FADING * self._speeds.get(servo_id, 0.0), SLOWEST)
+        self._speeds[servo_id] = speed
+        return self._in_units(servo_id, speed)
+
+    def _in_units(self, servo_id: int, speed: float) -> int:
+        """Return a velocity [counts/s] in units of the servo, at least 1: 0 would be without a limit."""
+        return min(max(1, math.ceil(speed / self._units[servo_id] - 1e-9)), 0x7FFF)
 
     def _write_goals(self, goals: Mapping[int, tuple[int, int]]) -> None:
         """Write goals [counts] and velocities [units] of servos."""

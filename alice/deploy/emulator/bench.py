@@ -24,7 +24,8 @@ SINKING = 0.4
 PUSH_TIME = 0.2
 """Time in which a hand has pushed a link all the way [s]."""
 OVER_STOP = 0.1
-"""How far behind a joint's limit its stop is [rad]; the pads of a gripper meet where its limit is."""
+"""How far behind a joint's limit its stop is [rad], where the arm's table knows none; the pads of a gripper meet where
+its limit is."""
 
 
 class Links(Protocol):
@@ -79,8 +80,13 @@ class Bench:
         self._stiffness = world.of("drive_stiffness") * np.array([_stiffness(joint) for joint in joints])
         ends = [np.array(arm.lower, float), np.array(arm.upper, float)]
         ends = np.sort(servo_angles(arm, np.stack(ends)), axis=0)
-        slack = np.array([*[OVER_STOP] * len(arm.arm_joints), 0.0])
-        self._lower, self._upper = ends[0] - slack, ends[1] + slack
+        known = [joint.stops or (joint.lower - OVER_STOP, joint.upper + OVER_STOP) for joint in arm.arm_joints]
+        self.lower = np.array([*(stop for stop, _ in known), ends[0, -1]])
+        """Lower stop of each servo's link, (S,) [rad]."""
+        self.upper = np.array([*(stop for _, stop in known), ends[1, -1]])
+        """Upper stop, (S,) [rad]."""
+        self.held = np.full(angles.shape, np.nan)
+        """Where a hand holds links that no servo drives, (N, S) [rad]; NaN where it does not."""
         self.angles = np.array(angles, float)
         self.load = np.zeros_like(self.angles)
         self.pushed = np.zeros_like(self.angles)
@@ -106,7 +112,8 @@ class Bench:
         excess = np.sign(self._weight) * np.maximum(np.abs(self._weight) - drag, 0.0)
         sinking = excess / self._stall * SINKING * seconds + np.clip(self._push, -furthest, furthest) * (~is_loaded)
         moved = np.where(self.is_stuck, 0.0, np.where(is_held, driven, sinking))
-        self.angles = np.clip(self.angles + moved, self._lower, self._upper)
+        free = np.where(is_loaded | np.isnan(self.held), self.angles + moved, self.held)
+        self.angles = np.clip(free, self.lower, self.upper)
         torque = np.clip(self._stiffness * (motors - self.angles), -cap, cap)
         self.load = np.where(is_loaded, torque / self._stall, 0.0)
 

@@ -89,31 +89,45 @@ class ImitatedPolicy:
         try:
             config = PreTrainedConfig.from_pretrained(folder, local_files_only=True)
             config.device = device
+            if hasattr(config, "pretrained_backbone_weights"):
+                config.pretrained_backbone_weights = None  # the file has them; nothing is fetched
             kind = get_policy_class(config.type)
-            self._policy = kind.from_pretrained(folder, config=config, local_files_only=True).to(device).eval()
+            loaded = kind.from_pretrained(folder, config=config, local_files_only=True, strict=True)
+            self._policy = loaded.to(device).eval()
             self._before, self._after = make_pre_post_processors(
                 config, str(folder), preprocessor_overrides={"device_processor": {"device": device}}
             )
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        except Exception as error:  # a damaged folder raises nearly anything
             said = " ".join(str(error).split())[:160]
             raise UsageError(f"--checkpoint {folder.name}: LeRobot cannot load it ({said})") from error
         self._env, self._arm = env, arms.of(env)
         seen = tuple(pictures_of(checkpoints.lerobot_config(folder)))
         self._cameras = lerobot_cameras.Cameras(env, seen)
+        self._chunk: list[torch.Tensor] = []
 
     def __call__(self, obs: Any) -> torch.Tensor:
         """Return actions, (N, 6); the observations that the environment worked out are not looked at."""
+        if not self._chunk:
+            self._chunk = self._think()
+        values = self._after(self._chunk.pop(0))
+        return actions_towards(self._env, lerobot.joints_of(self._arm, values.to(self._env.device)))
+
+    def _think(self) -> list[torch.Tensor]:
+        """Look, and return the actions until the next look, (N, V) each as the network gives them."""
         joints = transfer_state(self._env).now.measured.joint_pos
         batch = {STATE: lerobot.values_of(self._arm, joints).float()}
         for name, pictures in self._cameras.pictures().items():
             shown = torch.from_numpy(pictures).to(self._env.device)
             batch[PICTURE + name] = shown.permute(0, 3, 1, 2).float() / 255.0
-        values = self._after(self._policy.select_action(self._before(batch)))
-        return actions_towards(self._env, lerobot.joints_of(self._arm, values.to(self._env.device)))
+        batch, config = self._before(batch), self._policy.config
+        if config.n_obs_steps > 1 or getattr(config, "temporal_ensemble_coeff", None) is not None:
+            return [self._policy.select_action(batch)]  # it wants to see every control step
+        return list(self._policy.predict_action_chunk(batch)[:, : config.n_action_steps].unbind(1))
 
     def reset(self, dones: torch.Tensor) -> None:
         """Forget the running chunk where all environments begin anew."""
         if bool(dones.all()):
+            self._chunk = []
             self._policy.reset()
 
 
