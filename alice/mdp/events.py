@@ -192,6 +192,7 @@ class randomize_drive_gains(randomize_actuator_gains):
         stiffness_distribution_params,
         damping_distribution_params,
         operation: str = "scale",
+        distribution: str = "uniform",
     ) -> None:
         """Draw gains; joints of equal ranges at once.
 
@@ -201,11 +202,12 @@ class randomize_drive_gains(randomize_actuator_gains):
             asset_cfg: The arm.
             stiffness_distribution_params: Range, its ends a number or one for each joint.
             damping_distribution_params: The same.
-            operation: As Isaac Lab has it.
+            operation: As Isaac Lab has it, which fills in what is not given from this signature.
+            distribution: Likewise.
         """
         both = stiffness_distribution_params, damping_distribution_params
         if all(isinstance(end, (int, float)) for span in both for end in span):
-            super().__call__(env, env_ids, asset_cfg, *both, operation=operation)
+            super().__call__(env, env_ids, asset_cfg, *both, operation, distribution)
             return
         groups: dict[tuple, list[int]] = {}
         for joint in range(self.asset.num_joints):
@@ -214,7 +216,7 @@ class randomize_drive_gains(randomize_actuator_gains):
         for ranges, joints in groups.items():
             self.asset_cfg = copy.copy(self._everywhere)
             self.asset_cfg.joint_ids = torch.tensor(joints, device=self.asset.device)
-            super().__call__(env, env_ids, asset_cfg, *ranges, operation=operation)
+            super().__call__(env, env_ids, asset_cfg, *ranges, operation, distribution)
         self.asset_cfg = self._everywhere
 
 
