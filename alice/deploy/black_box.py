@@ -123,11 +123,11 @@ class BlackBox:
         columns = self.columns()
         about = {"format": FORMAT, **self._about, "states": STATES, "columns": COLUMNS, "ended": ended}
         about["written_at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        arrays = io.BytesIO()
-        np.savez_compressed(arrays, **columns)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **columns)
         with files.writing(path) as fresh, zipfile.ZipFile(fresh, "w") as archive:
             archive.writestr("about.json", json.dumps(about, indent=1, default=str))
-            archive.writestr("columns.npz", arrays.getvalue())
+            archive.writestr("columns.npz", buffer.getvalue())
             archive.writestr("events.json", json.dumps(self.events, indent=1))
             for number in sorted(set(columns["picture"].tolist()) & self._pictures.keys()):
                 archive.writestr(f"pictures/{number:06d}.jpg", _jpeg(self._pictures[number]))

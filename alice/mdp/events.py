@@ -15,6 +15,7 @@ from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
 from alice import arms, compat
 from alice.arms import kinematics
+from alice.mdp.servos import ends
 from alice.transfer.objects import TABLE
 from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
@@ -164,8 +165,8 @@ def randomize_effort_limits(
         scale: Range of the factor on the limits of the arm's table; its ends may be one for each joint.
     """
     env_ids = _indices(env, env_ids)
-    low, high = (torch.as_tensor(end, dtype=torch.float32, device=env.device) for end in scale)
     nominal = torch.tensor([joint.effort_limit for joint in arms.of(env).joints], device=env.device)
+    low, high = (ends(end, nominal) for end in scale)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
 

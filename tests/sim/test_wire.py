@@ -34,7 +34,7 @@ def test_bytes_move_the_arms_as_actions_do(simulate):
     action = torch.zeros(COUNT, env.action_manager.total_action_dim)
     action[:, 0], action[:, 2], action[:, -1] = 0.4, -0.2, 1.0
     targets, reached = [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for _ in range(STEPS):
             env.step(action)
             targets.append(env.action_manager.get_term("joints").targets.numpy().copy())
