@@ -146,6 +146,13 @@ DAMAGES = {
 }
 
 
+def test_the_file_tells_nothing_of_the_machine_that_wrote_it(job, exported):
+    for file in (exported.onnx, POLICIES_DIR / f"{job.task}.onnx"):
+        content = file.read_bytes()
+        for place in (str(ROOT), sys.prefix, "site-packages", "stack_trace", "/alice/"):
+            assert place.encode() not in content, (file.name, place)
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_wrong_contract_is_refused(name, job, exported, tmp_path):
     if name == "image size" and not job.task.endswith("-Camera"):
