@@ -14,7 +14,7 @@ from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
 from alice import arms, compat
-from alice.arms import kinematics
+from alice.arms import kinematics, spreads
 from alice.mdp.servos import ends
 from alice.transfer.objects import TABLE
 from alice.transfer.start_bank import START_KINDS, StartBank
@@ -178,7 +178,7 @@ class randomize_drive_gains(randomize_actuator_gains):
 
     def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv):
         plain = copy.copy(cfg)
-        plain.params = {key: _hull(value) if key in self.RANGES else value for key, value in cfg.params.items()}
+        plain.params = {key: spreads.hull(value) if key in self.RANGES else value for key, value in cfg.params.items()}
         super().__init__(plain, env)
         self._everywhere = self.asset_cfg
         names = self.asset.joint_names
@@ -219,15 +219,6 @@ class randomize_drive_gains(randomize_actuator_gains):
             self.asset_cfg.joint_ids = torch.tensor(joints, device=self.asset.device)
             super().__call__(env, env_ids, asset_cfg, *ranges, operation, distribution)
         self.asset_cfg = self._everywhere
-
-
-def _hull(span) -> tuple[float, float]:
-    """Return the range that holds those of all joints."""
-    low, high = span
-    return (
-        min(low) if isinstance(low, Sequence) else low,
-        max(high) if isinstance(high, Sequence) else high,
-    )
 
 
 class randomize_friction(randomize_rigid_body_material):
