@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", type=where, default="logs/gpu", help="where the answers go; default: logs/gpu")
     parser.add_argument("--device", type=usage.word, default="cuda:0", help="default: cuda:0")
     words = files.Source(".json", 'give an object such as {"state training": ["--num_envs", "8192"]}')
-    parser.add_argument("--words", type=words, help="JSON file of more words for the doors, by question")
+    parser.add_argument("--words", type=words, help="JSON file of more arguments for the commands, by question")
     args, rest = usage.parse(parser, argv)
     usage.refuse_unknown(rest, parser)
     more = files.read_json(args.words, "--words", "see --help") if args.words else {}

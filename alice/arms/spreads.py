@@ -7,6 +7,7 @@ from them. Standard library only.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import so101, xarm1s
@@ -69,3 +70,9 @@ SPREADS[so101.SO101_12V.name] = SPREADS[so101.SO101.name]
 def of(arm: Arm) -> dict[str, Spread]:
     """Return the ranges of an arm."""
     return SPREADS[arm.name]
+
+
+def hull(span: Sequence[float | Sequence[float]]) -> tuple[float, float]:
+    """Return the range that holds a range of which each end may be one for each servo or joint."""
+    low, high = ([float(end)] if isinstance(end, (int, float)) else [float(one) for one in end] for end in span)
+    return min(low), max(high)

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from alice import arms
 from alice.cli import files
 from alice.cli.usage import UsageError
 from alice.deploy.states import State
@@ -123,11 +124,11 @@ class BlackBox:
         columns = self.columns()
         about = {"format": FORMAT, **self._about, "states": STATES, "columns": COLUMNS, "ended": ended}
         about["written_at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        arrays = io.BytesIO()
-        np.savez_compressed(arrays, **columns)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **columns)
         with files.writing(path) as fresh, zipfile.ZipFile(fresh, "w") as archive:
             archive.writestr("about.json", json.dumps(about, indent=1, default=str))
-            archive.writestr("columns.npz", arrays.getvalue())
+            archive.writestr("columns.npz", buffer.getvalue())
             archive.writestr("events.json", json.dumps(self.events, indent=1))
             for number in sorted(set(columns["picture"].tolist()) & self._pictures.keys()):
                 archive.writestr(f"pictures/{number:06d}.jpg", _jpeg(self._pictures[number]))
@@ -215,6 +216,7 @@ def plot(found: Recording, path: str | Path) -> None:
     except ImportError as error:
         raise UsageError("Python has no module matplotlib, which --plot needs; pip install matplotlib") from error
     columns, names = found.columns, found.about["joints"]
+    units = {joint.name: joint.unit for joint in arms.named(found.about["arm"]).joints}
     if not len(columns["time"]):
         raise UsageError(f"{found.path.name!r} holds no control step; there is nothing to draw")
     begin = columns["time"][0]
@@ -223,15 +225,16 @@ def plot(found: Recording, path: str | Path) -> None:
     for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
         axis.plot(columns["time"] - begin, columns["command"][:, number], label="command", linewidth=1.0)
         axis.plot(columns["read_at"].min(axis=1) - begin, columns["joints"][:, number], label="reading", linewidth=1.0)
-        axis.set_ylabel(name.removesuffix("_joint").replace("_", "\n"), fontsize=8)
+        axis.set_ylabel(f"{name.removesuffix('_joint')} [{units[name]}]".replace("_", "\n"), fontsize=8)
         for event in found.events:
             axis.axvline(event["time"] - begin, color="0.7", linewidth=0.6)
     axes[0].legend(loc="upper right", fontsize=8)
     axes[-1].set_xlabel("time [s]")
-    for event in found.events:
-        if event["time"] >= begin:
-            axes[0].annotate(
-                event["state"], (event["time"] - begin, 1.02), xycoords=("data", "axes fraction"), fontsize=7
-            )
+    right = np.inf
+    for event in reversed(found.events):  # of states that follow at once the last one is named; the table has them all
+        if begin <= event["time"] < right - 0.06 * (columns["time"][-1] - begin):
+            right = event["time"]
+            place = (right - begin, 1.02)
+            axes[0].annotate(event["state"], place, xycoords=("data", "axes fraction"), fontsize=7)
     with files.writing(path) as fresh:
         figure.savefig(fresh, dpi=110)

@@ -66,7 +66,7 @@ class WiredArms:
         """
         made = [torch.as_tensor(driven if one is None else one, dtype=torch.float32) for one in (targets, driven)]
         self._term.take_over(*(tensor.to(self._env.device) for tensor in made))
-        with torch.inference_mode():
+        with torch.no_grad():
             obs, _, terminated, truncated, _ = self._env.step(self._idle)
         return obs, (terminated | truncated).nonzero().flatten().cpu().numpy()
 

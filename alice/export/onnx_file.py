@@ -64,6 +64,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
         _trace(actor, contract, temporary, dynamic_batch)
         model = onnx.load(temporary)
+        _forget_the_exporter(model)
         entry = model.metadata_props.add()
         entry.key, entry.value = METADATA_KEY, contract.to_json()
         onnx.save(model, temporary)
@@ -103,6 +104,21 @@ def _trace(actor: Actor, contract: Contract, path: Path, dynamic_batch: bool) ->
             dynamo=True,
             verbose=False,
         )
+
+
+def _forget_the_exporter(model: onnx.ModelProto) -> None:
+    """Drop what PyTorch notes beside the graph: stack traces, with the paths of the machine that exports."""
+    graphs = [model.graph, *model.functions]
+    while graphs:
+        graph = graphs.pop()
+        parts = [graph, *graph.node, *graph.value_info]
+        if isinstance(graph, onnx.GraphProto):
+            parts += [*graph.input, *graph.output, *graph.initializer]
+        for part in parts:
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+        for attribute in (attribute for node in graph.node for attribute in node.attribute):
+            graphs += [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
 
 
 def _check(actor: Actor, contract: Contract, path: Path, recorded: dict[str, np.ndarray]) -> dict[str, Any]:

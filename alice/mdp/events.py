@@ -14,7 +14,8 @@ from isaaclab.managers import ManagerTermBase
 from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 
 from alice import arms, compat
-from alice.arms import kinematics
+from alice.arms import kinematics, spreads
+from alice.mdp.servos import ends
 from alice.transfer.objects import TABLE
 from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
@@ -164,8 +165,8 @@ def randomize_effort_limits(
         scale: Range of the factor on the limits of the arm's table; its ends may be one for each joint.
     """
     env_ids = _indices(env, env_ids)
-    low, high = (torch.as_tensor(end, dtype=torch.float32, device=env.device) for end in scale)
     nominal = torch.tensor([joint.effort_limit for joint in arms.of(env).joints], device=env.device)
+    low, high = (ends(end, nominal) for end in scale)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
 
@@ -177,7 +178,7 @@ class randomize_drive_gains(randomize_actuator_gains):
 
     def __init__(self, cfg: EventTermCfg, env: ManagerBasedEnv):
         plain = copy.copy(cfg)
-        plain.params = {key: _hull(value) if key in self.RANGES else value for key, value in cfg.params.items()}
+        plain.params = {key: spreads.hull(value) if key in self.RANGES else value for key, value in cfg.params.items()}
         super().__init__(plain, env)
         self._everywhere = self.asset_cfg
         names = self.asset.joint_names
@@ -192,6 +193,7 @@ class randomize_drive_gains(randomize_actuator_gains):
         stiffness_distribution_params,
         damping_distribution_params,
         operation: str = "scale",
+        distribution: str = "uniform",
     ) -> None:
         """Draw gains; joints of equal ranges at once.
 
@@ -201,11 +203,12 @@ class randomize_drive_gains(randomize_actuator_gains):
             asset_cfg: The arm.
             stiffness_distribution_params: Range, its ends a number or one for each joint.
             damping_distribution_params: The same.
-            operation: As Isaac Lab has it.
+            operation: As Isaac Lab has it, which fills in what is not given from this signature.
+            distribution: Likewise.
         """
         both = stiffness_distribution_params, damping_distribution_params
         if all(isinstance(end, (int, float)) for span in both for end in span):
-            super().__call__(env, env_ids, asset_cfg, *both, operation=operation)
+            super().__call__(env, env_ids, asset_cfg, *both, operation, distribution)
             return
         groups: dict[tuple, list[int]] = {}
         for joint in range(self.asset.num_joints):
@@ -214,17 +217,8 @@ class randomize_drive_gains(randomize_actuator_gains):
         for ranges, joints in groups.items():
             self.asset_cfg = copy.copy(self._everywhere)
             self.asset_cfg.joint_ids = torch.tensor(joints, device=self.asset.device)
-            super().__call__(env, env_ids, asset_cfg, *ranges, operation=operation)
+            super().__call__(env, env_ids, asset_cfg, *ranges, operation, distribution)
         self.asset_cfg = self._everywhere
-
-
-def _hull(span) -> tuple[float, float]:
-    """Return the range that holds those of all joints."""
-    low, high = span
-    return (
-        min(low) if isinstance(low, Sequence) else low,
-        max(high) if isinstance(high, Sequence) else high,
-    )
 
 
 class randomize_friction(randomize_rigid_body_material):

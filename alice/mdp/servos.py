@@ -164,5 +164,15 @@ def play(link: torch.Tensor, motor: torch.Tensor, width: torch.Tensor) -> torch.
 
 def _draw(span: Span, like: torch.Tensor) -> torch.Tensor:
     """Return uniform numbers between two bounds, or between those of each column, in the shape of a tensor."""
-    low, high = (torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in span)
+    low, high = (ends(end, like) for end in span)
     return low + (high - low) * torch.rand_like(like)
+
+
+def ends(value: float | tuple[float, ...], like: torch.Tensor) -> float | torch.Tensor:
+    """Return the end of a range for a sum with a tensor; a number stays one, or what is drawn would differ in rounding.
+
+    Args:
+        value: A number, or one for each column.
+        like: Tensor whose type and device the columns get.
+    """
+    return value if isinstance(value, (int, float)) else torch.tensor(value, dtype=like.dtype, device=like.device)

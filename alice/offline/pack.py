@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 import os
 import platform
 import re
@@ -235,8 +234,3 @@ def _entries(files: dict[str, Path], made: dict[str, bytes]) -> Iterator[tuple[s
             yield name, io.BytesIO(made[name]), len(made[name]), name.endswith(".sh")
         else:
             yield name, files[name].open("rb"), files[name].stat().st_size, os.access(files[name], os.X_OK)
-
-
-def read_about(folder: Path) -> dict:
-    """Return what :func:`write` told of a folder."""
-    return json.loads((folder / join.ABOUT).read_text(encoding="utf-8"))

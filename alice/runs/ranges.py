@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alice.arms import Arm, quantities
+from alice.arms import Arm, quantities, spreads
 
 Span = tuple[float, float]
 
@@ -54,7 +54,7 @@ def trained_for(env_cfg: Any, arm: Arm, groups: list[str]) -> dict[str, Span]:
     for name, (term, parameter) in EVENTS.items():
         event = getattr(env_cfg.events, term, None)
         if event is not None and (not name.startswith("camera") or _errors(env_cfg, groups)):
-            span = _hull(event.params[parameter])
+            span = spreads.hull(event.params[parameter])
             is_friction = name == "joint_friction"
             found[name] = _beside_table(span, event.params["operation"], arm) if is_friction else span
     for errors in _errors(env_cfg, groups):
@@ -76,17 +76,11 @@ def _drawn(prefix: str, names: tuple[str, ...], drawn: Any, ideal_share: float) 
     """Return the ranges of a model of servos or reports; some episodes may be ideal all the same."""
     found = {}
     for name in names if drawn is not None else ():
-        low, high = _hull(getattr(drawn, name))
+        low, high = spreads.hull(getattr(drawn, name))
         ideal = quantities.QUANTITIES[f"{prefix}{name}"].nominal
         is_met = ideal_share > 0.0
         found[f"{prefix}{name}"] = (min(low, ideal), max(high, ideal)) if is_met else (low, high)
     return found
-
-
-def _hull(span: Any) -> Span:
-    """Return the range that holds a range of which each end may be one for each joint."""
-    low, high = ([float(end)] if isinstance(end, (int, float)) else [float(one) for one in end] for end in span)
-    return min(low), max(high)
 
 
 def _errors(env_cfg: Any, groups: list[str]) -> list[Any]:

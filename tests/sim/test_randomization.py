@@ -55,6 +55,21 @@ NOMINAL = {
 
 
 @pytest.mark.parametrize("words", [(), NEWTON], ids=["ovphysx", "newton"])
+def test_a_range_for_each_joint_reaches_that_joint(words, simulate):
+    """As ``--servo`` gives them: each joint's stiffness and torque lie in its own narrow range."""
+    low = [0.70 + 0.05 * joint for joint in range(len(XARM1S.joints))]
+    span = f"[{low},{[value + 0.01 for value in low]}]".replace(" ", "")
+    drives = (f"env.events.drive_gains.params.stiffness_distribution_params={span}",)
+    drives += (f"env.events.torque_cap.params.scale={span}",)
+    env = simulate(*RANDOMIZED, *words, *drives, num_envs=COUNT)
+    data, least = env.scene["robot"].data, torch.tensor(low)
+    for name, found in (("stiffness", data.joint_stiffness.torch), ("effort_limit", data.joint_effort_limits.torch)):
+        share = found / torch.tensor([getattr(joint, name) for joint in XARM1S.joints])
+        assert (share >= least - 1e-4).all() and (share <= least + 0.01 + 1e-4).all(), name
+        assert share.std(dim=0).min() > 0.001, f"{name} is drawn for each environment"
+
+
+@pytest.mark.parametrize("words", [(), NEWTON], ids=["ovphysx", "newton"])
 def test_without_asking_every_environment_is_the_same(words, simulate):
     env = simulate(*words, num_envs=COUNT)
     for name, found in read(env).items():

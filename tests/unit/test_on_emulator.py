@@ -153,6 +153,27 @@ def test_an_arm_whose_loop_is_killed_holds_where_it_was_told_to_be(tmp_path):
     assert not list(tmp_path.glob("logs/**/*.zip")), "nobody was left to write a black box"
 
 
+@pytest.mark.slow
+def test_readme_drives_an_arm_that_is_not_there():
+    """Its two commands as printed: an emulated arm, and the released policy on it, to the end of a safe run."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = [line.split()[1:] for line in text.splitlines() if line.startswith("    python scripts/")]
+    (_, *emulate), (_, *drive) = printed
+    assert [words[0] for words in printed] == ["scripts/emulate_arm.py", "scripts/run_arm.py"]
+    served = _start("emulate_arm", *emulate, cwd=ROOT)
+    try:
+        assert served.stdout.readline() == "port /tmp/alice_arm\n"
+        driven = _start("run_arm", *drive, cwd=ROOT)
+        told, _ = driven.communicate(timeout=90.0)
+    finally:
+        served.send_signal(signal.SIGINT)
+        served.wait(10.0)
+    assert "homing" in told and told.splitlines()[-1].startswith(("off", "alice: finished")), told
+    if driven.returncode == 3 and "not answered" in told:
+        pytest.skip("this machine is too busy to drive an arm in time")
+    assert driven.returncode == 0, told
+
+
 def _start(door, *words, cwd):
     """Start a script in a process of its own."""
     command = [sys.executable, str(ROOT / "scripts" / f"{door}.py"), *words]

@@ -35,7 +35,9 @@ def printed(page: str) -> list[str]:
 
 COMMANDS = sorted({command for page in PAGES for command in printed(page)})
 OURS = [command for command in COMMANDS if command.startswith("./isaaclab.sh -p scripts/")]
-OTHERS = [command for command in COMMANDS if command not in OURS]
+ON_AN_ARM = [command for command in COMMANDS if command.startswith("python scripts/")]
+"""They run for good in ``test_on_emulator.py``."""
+OTHERS = [command for command in COMMANDS if command not in OURS + ON_AN_ARM]
 
 
 class Prepared(Exception):

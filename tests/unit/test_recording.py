@@ -101,11 +101,15 @@ def test_a_stop_waits_for_the_end_of_an_episode(tmp_path, monkeypatch):
     writer = _writer(tmp_path / "set")
     monkeypatch.setattr(FakeSet, "add_frame", lambda self, frame: signal.raise_signal(signal.SIGINT))
     monkeypatch.setattr(FakeSet, "save_episode", lambda self, *, parallel_encoding: self.episodes.append([]))
-    with pytest.raises(KeyboardInterrupt):
-        writer.take(_episode(), is_kept=True)
-    assert writer.count == len(writer._set.episodes) == 1
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)  # as before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process of pytest-xdist ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            writer.take(_episode(), is_kept=True)
+        assert writer.count == len(writer._set.episodes) == 1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)  # as before
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_second_piece_goes_on_where_the_first_one_ended(tmp_path):

@@ -154,7 +154,7 @@ def test_a_curriculum_opens_each_joints_range_from_the_nominal_value():
 def test_gains_are_drawn_for_joints_of_equal_ranges_at_once(monkeypatch):
     calls = []
 
-    def draw(self, env, env_ids, asset_cfg, stiffness, damping, operation):
+    def draw(self, env, env_ids, asset_cfg, stiffness, damping, operation, distribution):
         calls.append((self.asset_cfg.joint_ids, stiffness, damping))
 
     monkeypatch.setattr(events.randomize_actuator_gains, "__call__", draw)

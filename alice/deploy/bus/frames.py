@@ -165,3 +165,19 @@ def sign_at(value: int, bit: int) -> int:
 def to_sign_at(value: int, bit: int) -> int:
     """Return a number with its sign in a bit of its own, the reverse of :func:`sign_at`."""
     return abs(value) | ((value < 0) << bit)
+
+
+def refuse_move(servo_id: int, goal: int, duration: float, counts: tuple[int, int], longest: float) -> None:
+    """Raise :class:`ValueError` for a move that no servo takes.
+
+    Args:
+        servo_id: The servo.
+        goal: Where to [counts].
+        duration: How long it takes [s].
+        counts: Lowest and highest goal.
+        longest: Longest duration [s].
+    """
+    if not counts[0] <= goal <= counts[1]:
+        raise ValueError(f"servo {servo_id}: goal {goal} is outside of {counts[0]} to {counts[1]} counts")
+    if not 0.0 <= duration <= longest:
+        raise ValueError(f"a move of {duration:g} s is none, need 0 to {longest:g} s")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from alice.deploy.clock import Clock
 
 from .exchange import Exchange, Key
-from .frames import LSC, Frame, signed, unsigned, word
+from .frames import LSC, Frame, refuse_move, signed, unsigned, word
 from .interface import Health, Position
 from .lines import Line
 from .lx import COUNTS, LONGEST, OVERRUN
@@ -84,10 +84,7 @@ class LscBus:
             ValueError: If a goal or the duration is none that a servo takes.
         """
         for servo_id, goal in goals.items():
-            if not COUNTS[0] <= goal <= COUNTS[1]:
-                raise ValueError(f"servo {servo_id}: goal {goal} is outside of {COUNTS[0]} to {COUNTS[1]} counts")
-        if not 0.0 <= duration <= LONGEST:
-            raise ValueError(f"a move of {duration:g} s is none, need 0 to {LONGEST:g} s")
+            refuse_move(servo_id, goal, duration, COUNTS, LONGEST)
         self._goals.update(goals)
         triples = b"".join(bytes([servo_id]) + word(int(goal)) for servo_id, goal in goals.items())
         if goals:

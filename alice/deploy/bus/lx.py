@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from alice.deploy.clock import Clock
 
 from .exchange import Exchange, Key
-from .frames import BROADCAST, LX, Frame, signed, unsigned, word
+from .frames import BROADCAST, LX, Frame, refuse_move, signed, unsigned, word
 from .interface import Health, Position
 from .lines import Line
 
@@ -173,8 +173,5 @@ def _can_be(frame: Frame) -> bool:
 
 def _move(code: int, servo_id: int, goal: int, duration: float) -> bytes:
     """Return the frame of a move; raise :class:`ValueError` for one that the protocol has no number for."""
-    if not COUNTS[0] <= goal <= COUNTS[1]:
-        raise ValueError(f"servo {servo_id}: goal {goal} is outside of {COUNTS[0]} to {COUNTS[1]} counts")
-    if not 0.0 <= duration <= LONGEST:
-        raise ValueError(f"a move of {duration:g} s is none, need 0 to {LONGEST:g} s")
+    refuse_move(servo_id, goal, duration, COUNTS, LONGEST)
     return LX.build(code, (*word(int(goal)), *word(round(1000.0 * duration))), servo_id)

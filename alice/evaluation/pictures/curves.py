@@ -96,7 +96,7 @@ def of_run(path: Path, run: Run, simulated: dict[str, np.ndarray], gaps: dict[st
 
 
 def _write(path: Path, title: str, told: str, parts: list[tuple[str, Figure]]) -> Path:
-    body = [f"<h1>{html.escape(title)}</h1><pre>{html.escape(told)}</pre>"]
+    body = [f"<h1>{html.escape(title)}</h1><pre style='white-space: pre-wrap'>{html.escape(told)}</pre>"]
     for name, figure in parts:
         data = base64.b64encode(png(figure)).decode()
         body.append(f'<h2>{html.escape(name)}</h2><img alt="{html.escape(name)}" src="data:image/png;base64,{data}">')
