@@ -34,6 +34,7 @@ def articulation(arm: Arm) -> ArticulationCfg:
                     enabled_self_collisions=False,
                     solver_position_iteration_count=body.position_iterations,
                     solver_velocity_iteration_count=body.velocity_iterations,
+                    sleep_threshold=0.0,  # as of the ball
                 ),
                 NewtonArticulationCfg(self_collision_enabled=False),
             ],

@@ -48,6 +48,7 @@ BALL_CFG = RigidObjectCfg(
                 solver_position_iteration_count=_POSITION_ITERATIONS,
                 solver_velocity_iteration_count=0,
                 angular_damping=BALL.angular_damping,
+                sleep_threshold=0.0,  # when a body falls asleep depends on what came before its last reset
             ),
         ],
         mass_props=sim_utils.MassCfg(mass=BALL.mass),
