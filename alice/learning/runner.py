@@ -28,7 +28,6 @@ from alice.learning import agreement, env_state, progress
 from alice.learning.stop import Stop, TrainingStopped, leave_terminal
 from alice.mdp.events import part_bodies
 from alice.runs import checkpoints, launch
-from alice.transfer.state import transfer_state
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +63,8 @@ class CutRunner:
     """States of the other processes' environments at this cut, in the order of their ranks."""
     _has_own_state: bool = True
     """Whether :attr:`_cut` is this process's own, and not that of rank 0 for want of one."""
+    _entropy_coef: float | None = None
+    """What PPO pays for a nat of entropy before a stage's cost is taken off."""
     _agreed: int | None = None
     """Signal that all processes have agreed to stop for."""
 
@@ -117,13 +118,19 @@ class CutRunner:
                 self.logger.writer.flush()
 
     def _choose_noise(self) -> None:
-        """Let the noise depend on what is seen once the training asks for calm, from one rollout to the next.
+        """Let the noise depend on what is seen, and cost something, once the training asks for calm.
 
-        Where nothing has been found yet it would only learn where it is safest to do nothing.
+        It changes from one rollout to the next. Where nothing has been found yet noise would only learn where it is
+        safest to do nothing.
         """
         actor = getattr(self.alg, "actor", None)
-        if hasattr(actor, "is_attentive"):
-            actor.is_attentive = transfer_state(self.env.unwrapped).books.asks_calm
+        if not hasattr(actor, "is_attentive"):
+            return
+        if self._entropy_coef is None:
+            self._entropy_coef = self.alg.entropy_coef
+        stages = [term.curriculum.stage for term in env_state.staged_terms(self.env.unwrapped)]
+        actor.is_attentive = all(stage.asks_calm for stage in stages)
+        self.alg.entropy_coef = self._entropy_coef - sum(stage.noise_cost for stage in stages)
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint under a temporary name, rename it and drop the oldest beyond :attr:`keep`."""
@@ -179,6 +186,7 @@ class CutRunner:
         # its own.
         is_same = (self.goes_on and self._has_own_state) or self._has_saved
         env_state.restore(self.env.unwrapped, self._cut, generators=is_same)
+        self._choose_noise()  # the stage is known only now
         obs, _ = self.env.reset()
         self.logger.cur_reward_sum.zero_()  # of the episodes that the cut ended
         self.logger.cur_episode_length.zero_()

@@ -37,6 +37,8 @@ class Stage:
     """Side of the rectangle that ball and dish are drawn from, as a share of the workspace's, in (0, 1]."""
     randomization: float
     """Share of the domain randomization's ranges that is on, in [0, 1]."""
+    noise_cost: float = 0.0
+    """What a nat of the entropy of the actions costs in PPO's loss; its own ``entropy_coef`` pays for it."""
     asks_calm: bool = False
     """Whether success asks for a calm arm, as that of an audit does. Asked for from the start it is out of reach even
     where episodes begin at the dish; these then last until time is up, and teach the hand to keep away from balls."""
@@ -64,6 +66,8 @@ and its lack costs nothing before: a hand that does nothing is best off where th
 both from the start the SO-101 never learned to reach."""
 LATE_COSTS = {**EARLY_COSTS, "unrest": 0.3}
 """The same while letting go and coming to rest are learned."""
+LATE_NOISE_COST = 0.012
+"""What a nat of entropy costs from then on: nothing is left to be found, and without noise an arm comes to rest."""
 MANNERS_COSTS = {**LATE_COSTS, "jerk": 3.0, "work": 1.5}
 """The same from then on. A term whose weight is 0 would be left out, and so would its memory of past targets."""
 
@@ -128,6 +132,7 @@ STAGES: tuple[Stage, ...] = (
         starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,
+        noise_cost=LATE_NOISE_COST,
         asks_calm=True,
     ),
     # Smooth and gentle, once there is something to lose by it.
@@ -141,6 +146,7 @@ STAGES: tuple[Stage, ...] = (
         starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,
+        noise_cost=LATE_NOISE_COST,
         asks_calm=True,
     ),
 )

@@ -39,6 +39,7 @@ def test_every_stage_is_sound():
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
     assert [stage.asks_calm for stage in curriculum.STAGES] == [False, False, False, False, True, True]
+    assert [stage.noise_cost > 0 for stage in curriculum.STAGES] == [stage.asks_calm for stage in curriculum.STAGES]
 
 
 def test_demotion_does_not_follow_from_the_rate_that_promoted():
