@@ -68,7 +68,7 @@ LATE_COSTS = {**EARLY_COSTS, "unrest": 0.3}
 """The same while letting go and coming to rest are learned."""
 LATE_NOISE_COST = 0.012
 """What a nat of entropy costs from then on: nothing is left to be found, and without noise an arm comes to rest."""
-MANNERS_COSTS = {**LATE_COSTS, "jerk": 3.0, "work": 1.5}
+MANNERS_COSTS = {**LATE_COSTS, "jerk": 6.0, "work": 3.0}
 """The same from then on. A term whose weight is 0 would be left out, and so would its memory of past targets."""
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
