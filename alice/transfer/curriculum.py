@@ -122,8 +122,20 @@ STAGES: tuple[Stage, ...] = (
         spread=1.0,
         randomization=0.5,
     ),
+    # Until nearly every ball is let go there is much to find, which needs noise and a learning rate that goes with it.
     Stage(
         name="release",
+        measured=("released",),
+        promote_at=0.85,
+        demote_below=0.2,
+        weights={**LATE_WEIGHTS, "rest": 0.0},
+        costs=EARLY_COSTS,
+        starts=_LETTING_GO,
+        spread=1.0,
+        randomization=1.0,
+    ),
+    Stage(
+        name="rest",
         measured=("success",),
         promote_at=0.5,
         demote_below=0.2,
