@@ -61,15 +61,18 @@ LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "rest": 4.0, "success": 5.0}
 away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 
 EARLY_COSTS = {"unrest": 0.0, "jerk": 0.01, "work": 0.01}
-"""What an arm that moves badly costs, until the ball is usually carried: per second, and per joule. Rest pays nothing
-and its lack costs nothing before: a hand that does nothing is best off where the ball is at the dish already, and with
-both from the start the SO-101 never learned to reach."""
+"""What an arm that moves badly costs, until the ball is usually carried: per second, and per joule. A term whose weight
+is 0 would be left out, and so would a jerk's memory of past targets. Rest pays nothing and its lack costs nothing
+before: a hand that does nothing is best off where the ball is at the dish already, and with both from the start the
+SO-101 never learned to reach."""
 LATE_COSTS = {**EARLY_COSTS, "unrest": 0.3}
 """The same while letting go and coming to rest are learned."""
 LATE_NOISE_COST = 0.012
 """What a nat of entropy costs from then on: nothing is left to be found, and without noise an arm comes to rest."""
 MANNERS_COSTS = {**LATE_COSTS, "jerk": 6.0, "work": 3.0}
-"""The same from then on. A term whose weight is 0 would be left out, and so would its memory of past targets."""
+"""The same from then on. Noise costs as much as what the policy means; there is still some of it."""
+POLISH_COSTS = {**LATE_COSTS, "jerk": 20.0, "work": 6.0}
+"""The same once little noise is left. With these a slower, smoother way pays more than the seconds that it takes."""
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}
 """Share of the training episodes per start kind."""
@@ -137,7 +140,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="rest",
         measured=("success",),
-        promote_at=0.5,
+        promote_at=0.75,
         demote_below=0.2,
         weights=LATE_WEIGHTS,
         costs=LATE_COSTS,
@@ -151,10 +154,23 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="manners",
         measured=("success",),
-        promote_at=1.01,
-        demote_below=0.1,
+        promote_at=0.9,
+        demote_below=0.2,
         weights=LATE_WEIGHTS,
         costs=MANNERS_COSTS,
+        starts=_LETTING_GO,
+        spread=1.0,
+        randomization=1.0,
+        noise_cost=LATE_NOISE_COST,
+        asks_calm=True,
+    ),
+    Stage(
+        name="polish",
+        measured=("success",),
+        promote_at=1.01,
+        demote_below=0.3,
+        weights=LATE_WEIGHTS,
+        costs=POLISH_COSTS,
         starts=_LETTING_GO,
         spread=1.0,
         randomization=1.0,

@@ -22,7 +22,7 @@ def small() -> Curriculum:
 
 
 def test_stages_are_those_of_the_job_in_order_and_good_manners():
-    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release", "rest", "manners")
+    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release", "rest", "manners", "polish")
     assert all(set(stage.measured) <= set(outcome.STAGES) for stage in curriculum.STAGES)
 
 
@@ -38,7 +38,7 @@ def test_every_stage_is_sound():
     shares = [stage.randomization for stage in curriculum.STAGES]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
-    assert [stage.asks_calm for stage in curriculum.STAGES] == [False] * 5 + [True] * 2
+    assert [stage.asks_calm for stage in curriculum.STAGES] == [False] * 5 + [True] * 3
     assert [stage.noise_cost > 0 for stage in curriculum.STAGES] == [stage.asks_calm for stage in curriculum.STAGES]
 
 
