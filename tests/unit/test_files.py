@@ -190,7 +190,7 @@ EXCUSED = {
     "alice/cli/files.py": "is the mechanism",
     "alice/learning/runner.py": "checkpoints: written under a temporary name by a rule of their own",
     "alice/cli/terminal.py": "a log of what the simulator says, which grows as it comes",
-    "alice/studies/ablation.py:_call": "a log, which is appended to",
+    "alice/studies/trials.py:_call": "a log, which is appended to",
     "alice/deploy/engine.py:build": "engine and stamp, both under temporary names, with errors of its own",
     "alice/deploy/emulator/camera.py:write": "a picture 30 times a second, under a temporary name",
     "alice/offline/pack.py": "parts in a folder of their own: their sums come last, without them nothing can be joined",
