@@ -30,14 +30,15 @@ def main(argv: list[str]) -> int:
     engine.check(args)
     ahead.refuse(partial(look, args.task, searched["space"], words))
     code = engine.run(args, args.folder, searched=searched)
-    table = search.rows(search.known(args.folder), args.folder)
+    begun = search.known(args.folder)
+    table = search.rows(begun, args.folder)
     if table:
         path = args.folder / search.TABLE
         search.write_csv(table, path)
-        print(search.shown(table), f"{len(table)} of {args.trials} trials in {path}", sep="\n")
-    if len(table) < args.trials:
-        print(f"go on: {advice.again()}")
-    return code or int(len(table) < args.trials)
+        print(search.shown(table), f"{len(table)} trials in {path}", sep="\n")
+    if code or len(table) < len(begun):
+        print(f"{len(begun) - len(table)} begun and not done; go on: {advice.again()}")
+    return code or int(not table or len(table) < len(begun))
 
 
 def wanted(args, words: list[str]) -> dict:

@@ -25,11 +25,18 @@ SLOW = 600
 """How long Ray may take for each step of its start [s]: on a machine with trainings on all cores it takes minutes."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",  # each worker would wait for half a minute for who collects them
     # A worker that ends would kill the doors, which have not saved yet.
     "RAY_kill_child_processes_on_worker_exit": "0",
     # Without a GPU in --gpus a door decides itself what it runs on.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Workers are nicer than who starts them, and the doors would be with them.
+    "RAY_worker_niceness": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_TMPDIR": "/tmp",  # the paths of its sockets have at most 107 characters
+    "RAY_COLOR_PREFIX": "0",
     **{
         f"RAY_{name}": str(SLOW)
         for name in (

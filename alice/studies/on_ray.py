@@ -12,59 +12,91 @@ import math
 import shutil
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray._private import services
 from ray.tune.search.optuna import OptunaSearch
 
+ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
 """How often a trial goes on after its process was killed."""
+SLOW = 600.0
+"""How long Ray may take to start where there is no setting for it [s]; for all else see ``engine.py``."""
 NAME = "ray"
 """Folder of what Ray writes, among the trials."""
 
 
 def main(plan: dict[str, Any]) -> None:
     """Run what is missing of a plan; see :func:`alice.studies.engine.run`."""
-    sys.path.append(code := str(Path(__file__).resolve().parents[2]))
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends Ray, and so its trials
+    sys.path.append(str(ROOT))
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    where = {"address": plan["address"]} if plan["address"] else {"num_cpus": plan["num_cpus"]}
-    ray.init(**where, include_dashboard=None if plan["address"] else False, logging_level=logging.ERROR)
-
-    def work(config: dict[str, Any]) -> dict[str, float]:
-        sys.path.append(code)  # this file is no module of a worker: its functions come to it by value
-        from alice.cli.usage import UsageError
-        from alice.studies import search, trials
-
-        place = trials.Place(**plan["place"])
-        trial = plan["trials"][config["number"]] if "number" in config else search.trial(plan["search"], config).plain()
-        try:
-            rate = trials.complete(trials.Trial.of(trial), place)
-            print(f"{trial['name']}: {rate:.2%}")
-        except (trials.DoorFailedError, UsageError) as error:
-            print(error)
-            return {"success": math.nan}
-        return {"success": rate}
-
+    start(plan)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends Ray, and so its trials
     folder = Path(plan["place"]["cwd"], plan["place"]["folder"]).resolve()
     shutil.rmtree(folder / NAME, ignore_errors=True)
-    settings = {"metric": "success", "mode": "max"}
-    space = {"number": tune.grid_search(list(range(len(plan["trials"]))))}
-    if plan["search"]:
-        space, more = None, searching(plan)
-        settings |= more
+    settings = searching(plan) if plan["search"] else {}
+    space = None if plan["search"] else {"number": tune.grid_search(list(range(len(plan["trials"]))))}
+    failures = tune.FailureConfig(max_failures=KILLS)
     tuner = tune.Tuner(
-        tune.with_resources(work, {"cpu": plan["place"]["cores"], "gpu": plan["gpus"]}),
+        tune.with_resources(work_of(plan, str(ROOT)), {"cpu": plan["place"]["cores"], "gpu": plan["gpus"]}),
         param_space=space,
-        tune_config=tune.TuneConfig(**settings),
-        run_config=tune.RunConfig(
-            name=NAME, storage_path=str(folder), verbose=0, failure_config=tune.FailureConfig(max_failures=KILLS)
-        ),
+        tune_config=tune.TuneConfig(metric="success", mode="max", **settings),
+        run_config=tune.RunConfig(name=NAME, storage_path=str(folder), verbose=0, failure_config=failures),
     )
     tuner.fit()
     ray.shutdown()
+
+
+def work_of(plan: dict[str, Any], code: str) -> Callable[[dict[str, Any]], dict[str, float]]:
+    """Return what a worker does with a trial: from what was chosen to its success rate, NaN if a door has failed.
+
+    Args:
+        plan: What is to be done.
+        code: Folder of alice. This file is no module of a worker: its functions come to it by value.
+    """
+
+    def trial(config: dict[str, Any]) -> dict[str, float]:
+        sys.path.append(code)
+        from alice.cli.usage import UsageError
+        from alice.studies import search, trials
+
+        if plan["search"]:
+            one = search.trial(plan["search"], config)
+        else:
+            one = trials.Trial.of(plan["trials"][config["number"]])
+        try:
+            rate = trials.complete(one, trials.Place(**plan["place"]))
+        except (trials.DoorFailedError, UsageError) as error:
+            print(error)
+            return {"success": math.nan}
+        print(f"{one.name}: {rate:.2%}")
+        return {"success": rate}
+
+    return trial
+
+
+def start(plan: dict[str, Any]) -> None:
+    """Start Ray, or join a cluster."""
+    stock = services.get_node
+
+    def patiently(*words: Any) -> Any:  # Ray gives its own parts 30 s, and there is no setting for that
+        until = time.monotonic() + SLOW
+        while True:
+            try:
+                return stock(*words)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(1.0)
+
+    services.get_node = patiently
+    where = {"address": plan["address"]} if plan["address"] else {"num_cpus": plan["num_cpus"]}
+    ray.init(**where, include_dashboard=None if plan["address"] else False, logging_level=logging.ERROR)
 
 
 def searching(plan: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ try:
 except OSError:
     (run / "refused").touch()
     sys.exit(2)
-(run / "process").write_text(str(os.getpid()))
+write(run / "process", str(os.getpid()))
 words = " ".join(word for word in sys.argv[1:] if word.startswith("agent."))
 state = words
 numbers = []
