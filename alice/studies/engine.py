@@ -90,25 +90,13 @@ def run(args, folder: Path, todo: Sequence[trials.Trial] = (), searched: dict[st
     Returns:
         Exit code of Ray's process, 128 and more after a signal.
     """
-    place = trials.Place(
-        python=sys.executable,
-        root=str(provenance.ROOT),
-        cwd=os.getcwd(),
-        folder=str(folder),
-        cores=args.cores,
-        threads=os.environ.get("OMP_NUM_THREADS"),
-    )
-    plan = {"place": vars(place), "trials": [trial.plain() for trial in todo], "search": searched}
-    plan |= {"gpus": args.gpus, "address": args.address, "num_cpus": len(affinity.cores())}
     with lock.Lock() as held:
         folder.mkdir(parents=True, exist_ok=True)
         held.take(folder)
         trials.wait_until_left(_names(folder, todo), folder)
-        if searched:
-            provenance.write_json(folder / search.FILE, searched)
-            plan["done"], plan["begun"] = search.split(search.known(folder), folder)
-            if len(plan["done"]) >= searched["trials"]:
-                return 0
+        plan = _plan(args, folder, todo, searched)
+        if plan["left"] <= 0:
+            return 0
         provenance.write_json(folder / PLAN, plan)
         program = Path(__file__).with_name("on_ray.py")
         command = [str(args.ray), "-P", str(program), str(folder / PLAN)]
@@ -119,6 +107,26 @@ def run(args, folder: Path, todo: Sequence[trials.Trial] = (), searched: dict[st
             code = child.wait(process)
         trials.wait_until_left(_names(folder, todo), folder)
     return code
+
+
+def _plan(args, folder: Path, todo: Sequence[trials.Trial], searched: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what Ray's process is told, and how many trials are left to do; see :func:`run`."""
+    place = trials.Place(
+        python=sys.executable,
+        root=str(provenance.ROOT),
+        cwd=os.getcwd(),
+        folder=str(folder),
+        cores=args.cores,
+        threads=os.environ.get("OMP_NUM_THREADS"),
+    )
+    plan = {"place": vars(place), "search": searched, "gpus": args.gpus, "address": args.address}
+    plan["num_cpus"] = len(affinity.cores())
+    plan["trials"] = [trial.plain() for trial in todo if not trial.is_done(folder)]
+    if not searched:
+        return plan | {"left": len(plan["trials"])}
+    provenance.write_json(folder / search.FILE, searched)
+    done, begun = search.split(search.known(folder), folder)
+    return plan | {"done": done, "begun": begun, "left": searched["trials"] - len(done)}
 
 
 def _names(folder: Path, todo: Sequence[trials.Trial]) -> list[str]:

@@ -45,7 +45,7 @@ def main(plan: dict[str, Any]) -> None:
     tuner = tune.Tuner(
         tune.with_resources(work_of(plan, str(ROOT)), {"cpu": plan["place"]["cores"], "gpu": plan["gpus"]}),
         param_space=space,
-        tune_config=tune.TuneConfig(metric="success", mode="max", **settings),
+        tune_config=tune.TuneConfig(metric="success", mode="max", reuse_actors=True, **settings),
         run_config=tune.RunConfig(name=NAME, storage_path=str(folder), verbose=0, failure_config=failures),
     )
     tuner.fit()
@@ -117,7 +117,7 @@ def searching(plan: dict[str, Any]) -> dict[str, Any]:
     )
     for values, rate in plan["done"]:
         searcher.add_evaluated_point(values, rate)
-    return {"search_alg": searcher, "num_samples": plan["search"]["trials"] - len(plan["done"])}
+    return {"search_alg": searcher, "num_samples": plan["left"]}
 
 
 def domain(kind: str, options: list) -> Any:
