@@ -52,7 +52,7 @@ SETTINGS = {
     },
     "RAY_agent_register_timeout_ms": f"{SLOW}000",
     "RAY_health_check_timeout_ms": f"{SLOW}000",
-    "RAY_raylet_client_connect_timeout_milliseconds": f"{SLOW}000",
+    "RAY_raylet_client_num_connect_attempts": str(SLOW),  # a second apart
 }
 """Environment of Ray where it is started here; a cluster's own is set where it is started."""
 
