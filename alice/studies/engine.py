@@ -25,7 +25,6 @@ SLOW = 600
 """How long Ray may take for each step of its start [s]: on a machine with trainings on all cores it takes minutes."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_enable_metrics_collection": "0",  # each worker would wait for half a minute for who collects them
     # A worker that ends would kill the doors, which have not saved yet.
     "RAY_kill_child_processes_on_worker_exit": "0",
     # Without a GPU in --gpus a door decides itself what it runs on.
