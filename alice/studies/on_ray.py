@@ -17,11 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ray
-from ray import tune
-from ray._private import services
-from ray.tune.search.optuna import OptunaSearch
-
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
 """How often a trial goes on after its process was killed."""
@@ -33,6 +28,9 @@ NAME = "ray"
 
 def main(plan: dict[str, Any]) -> None:
     """Run what is missing of a plan; see :func:`alice.studies.engine.run`."""
+    import ray
+    from ray import tune
+
     sys.path.append(str(ROOT))
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     start(plan)
@@ -82,6 +80,9 @@ def work_of(plan: dict[str, Any], code: str) -> Callable[[dict[str, Any]], dict[
 
 def start(plan: dict[str, Any]) -> None:
     """Start Ray, or join a cluster."""
+    import ray
+    from ray._private import services
+
     stock = services.get_node
 
     def patiently(*words: Any) -> Any:  # Ray gives its own parts 30 s, and there is no setting for that
@@ -105,6 +106,7 @@ def searching(plan: dict[str, Any]) -> dict[str, Any]:
     What is done is told to Optuna, what was begun is gone on with first.
     """
     import optuna
+    from ray.tune.search.optuna import OptunaSearch
 
     domains = {name: domain(given["kind"], given["options"]) for name, given in plan["search"]["space"].items()}
     sampler = optuna.samplers.TPESampler(seed=plan["search"]["seed"] + len(plan["done"]) + len(plan["begun"]))
@@ -122,6 +124,8 @@ def searching(plan: dict[str, Any]) -> dict[str, Any]:
 
 def domain(kind: str, options: list) -> Any:
     """Return where a value is drawn from; see :func:`alice.studies.search.parse`."""
+    from ray import tune
+
     if kind == "choice":
         return tune.choice(options)
     if kind == "log":
