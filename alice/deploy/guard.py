@@ -35,10 +35,11 @@ class Guard:
     Args:
         calibration: The arm.
         contract: The policy's contract; its limits, steps and rate are served.
+        table_depth: How far below the table's surface the tip may be sent [m].
     """
 
-    def __init__(self, calibration: Calibration, contract: Contract):
-        self.arm, self._lift = calibration.kind, calibration.lift
+    def __init__(self, calibration: Calibration, contract: Contract, table_depth: float = TABLE_DEPTH):
+        self.arm, self._lift, self._table_depth = calibration.kind, calibration.lift, table_depth
         lower, upper = calibration.limits
         self.lower = np.maximum(lower, contract.arm.joint_lower)
         """Lower limit of commands, (J,) [rad, m]."""
@@ -85,7 +86,7 @@ class Guard:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
         shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
         foot = np.array([0.0, 0.0, 0.0])
-        to_table = min(tip[2] + TABLE_DEPTH, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
+        to_table = min(tip[2] + self._table_depth, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
         hand = [_distance(point, shoulder, elbow) for point in (tool, tip)]
         base = [_distance(point, foot, shoulder) for point in (wrist, tool, tip)]
         to_self = min(*hand, *base) - SELF_ROOM
