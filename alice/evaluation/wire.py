@@ -30,18 +30,19 @@ class WiredArms:
     Args:
         env: Environments. Servos of their own stand aside: those that are late and loose are the emulated ones.
         plant: The emulated arms, whose links are given.
+        is_placed: Whether they stand already where the environments begin.
 
     Raises:
         UsageError: If the environments are of another arm.
     """
 
-    def __init__(self, env: ManagerBasedRLEnv, plant: Plant):
+    def __init__(self, env: ManagerBasedRLEnv, plant: Plant, is_placed: bool = False):
         if env.cfg.arm != plant.arm.name:
             raise UsageError(f"the task simulates {env.cfg.arm}, the emulated arm is {plant.arm.name}; give its task")
         self._env, self._plant = env, plant
         self._term = env.action_manager.get_term("joints")
         self._idle = torch.zeros(env.num_envs, env.action_manager.total_action_dim, device=env.device)
-        self.begin(np.arange(env.num_envs))
+        self.begin(np.arange(0 if is_placed else env.num_envs))
 
     def begin(self, rows: np.ndarray) -> None:
         """Let the emulated arms of environments stand where those begin."""

@@ -10,11 +10,13 @@ pytest.importorskip("isaaclab")
 pytest.importorskip("serial")
 torch = pytest.importorskip("torch")
 
+from alice import arms  # noqa: E402
 from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
+from alice.deploy.lockstep import Options  # noqa: E402
 from alice.evaluation.audit import draws  # noqa: E402
 from alice.evaluation.audit.deployed import DeployedPolicy  # noqa: E402
-from alice.evaluation.audit.wired import Options, WiredPolicy  # noqa: E402
+from alice.evaluation.audit.wired import WiredPolicy  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 STATE, SO101, CAMERA = "Alice-Ball-Transfer", "Alice-Ball-Transfer-SO101", "Alice-Ball-Transfer-Camera"
@@ -45,11 +47,11 @@ def test_over_the_wire_an_arm_goes_where_it_goes_in_closed_loop(task, simulate):
     went, told = motion(env, DeployedPolicy(env, path_of(task)))
     wired = WiredPolicy(env, path_of(task))
     again, told_again = motion(env, wired)
-    columns = range(len(env.cfg.arm and wired._arm.arm_joints))
+    columns = list(range(len(arms.of(env).arm_joints)))
     assert np.ptp(went, axis=0)[:, columns].max() > 0.3, "it moves"
     assert np.abs(told - told_again)[:10, :, columns].max() < 0.05
     assert np.median(np.abs(went - again)[:, :, columns].max(axis=-1)) < 0.03
-    assert wired.counts.steps == COUNT * STEPS and not wired.counts.events
+    assert wired._arms.counts.steps == COUNT * STEPS and not wired._arms.counts.events
 
 
 def test_the_servos_are_those_that_the_simulation_has_drawn(simulate):
@@ -57,7 +59,7 @@ def test_the_servos_are_those_that_the_simulation_has_drawn(simulate):
     wired = WiredPolicy(env, path_of(STATE))
     motion(env, wired, 2)
     drawn = env.action_manager.get_term("joints").servos
-    world = wired._emulated.world
+    world = wired._arms.emulated.world
     for name in ("offset", "gain", "backlash", "dead_band"):
         assert world.of(f"servo_{name}") == pytest.approx(getattr(drawn, name).numpy(), abs=1e-6), name
     assert np.ptp(world.per_arm("servo_delay")) > 0.005
@@ -68,7 +70,7 @@ def test_a_camera_policy_sees_over_the_wire(simulate):
     env = simulate("presets=hobby_servo", task=CAMERA, num_envs=COUNT, play=True, endless=True)
     wired = WiredPolicy(env, path_of(CAMERA))
     _, told = motion(env, wired, 20)
-    assert np.ptp(told, axis=0).max() > 0.1 and not wired.counts.events
+    assert np.ptp(told, axis=0).max() > 0.1 and not wired._arms.counts.events
 
 
 def test_a_bus_that_the_arm_does_not_speak_is_told(simulate):

@@ -9,9 +9,10 @@ from typing import Any
 
 from alice.cli import terminal
 from alice.cli.usage import UsageError
+from alice.deploy.lockstep import Counts, Options
 from alice.evaluation.audit import audit, evaluate, policy, sweep
 from alice.evaluation.audit.deployed import DeployedPolicy
-from alice.evaluation.audit.wired import Counts, Options, WiredPolicy
+from alice.evaluation.audit.wired import WiredPolicy
 from alice.runs import launch, provenance, seeds
 from alice.runs.launch import Job
 
@@ -87,7 +88,7 @@ def lines(content: dict[str, Any], counts: Counts) -> list[str]:
             f" in {counts.episodes_hindered[what]} episodes"
         )
     made += [f"{'interrupted':<12} {number} episodes: {event}" for event, number in counts.events.most_common()]
-    return [*made, *([f"{'left out':<12} {counts.late} control steps"] if counts.late else [])]
+    return [*made, *([f"{'left out':<12} {counts.left_out} control steps"] if counts.left_out else [])]
 
 
 def _time(figures: dict[str, Any]) -> str:
