@@ -2,7 +2,8 @@
 
 A command is at most one step from the one before it, whatever is asked for. Geometry is that of the arm's skeleton
 (:func:`alice.arms.kinematics.skeleton`): a command that leaves it less room than there must be is taken only if it
-leaves more than the one before did; else yaw, roll and gripper move and the pitch joints as far as there is room.
+leaves more than the one before did; else the pitch joints give way as little as it takes, so that a tip that presses on
+the table slides along it. Where that finds no room they move as far as there is room; yaw, roll and gripper move.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ RESTING_HEIGHT = 0.005
 """Height of the tip over the table at which torque is taken away [m]."""
 RAISED_HEIGHT = 0.05
 """Height of the tip from which an arm that lies low is first raised before it goes home [m]."""
+
+
+ATTEMPTS = 4
+"""How often a command without enough room is moved before it is given up."""
+TURN, MARGIN = 1e-4, 1e-5
+"""By how much a joint is turned to see what that does to the room [rad], and how much more room is sought [m]."""
 
 
 class Guard:
@@ -74,13 +81,35 @@ class Guard:
         # An arm may stand outside of its limits; it is led back one step at a time.
         full = last + np.clip(np.clip(wanted, self.lower, self.upper) - last, -step, step)
         before, (room, what) = self.room(last)[0], self.room(full)
-        if room >= min(0.0, before):
+        least = min(0.0, before)
+        if room >= least:
             return full, ""
-        for share in (0.5, 0.25, 0.0):
-            part = np.where(self._is_pitch, last + share * (full - last), full)
-            if self.room(part)[0] >= min(0.0, before) - 1e-12:
+        parts = [self._aside(full, last, step, least)]
+        parts += [np.where(self._is_pitch, last + share * (full - last), full) for share in (0.5, 0.25, 0.0)]
+        for part in parts:
+            if self.room(part)[0] >= least - 1e-12:
                 return part, what
         return last.copy(), what
+
+    def _aside(self, full: np.ndarray, last: np.ndarray, step: np.ndarray, least: float) -> np.ndarray:
+        """Return a command without enough room, moved to where there is some, by as little as the pitch joints can.
+
+        So a tip that is sent along under the table goes along on top of it. There may be too little room there, too.
+        """
+        low, high = np.maximum(last - step, self.lower), np.minimum(last + step, self.upper)
+        low, high = np.minimum(low, last), np.maximum(high, last)  # an arm may stand outside of its limits
+        pose, pitches = full.copy(), np.flatnonzero(self._is_pitch)
+        for _ in range(ATTEMPTS):
+            room, _ = self.room(pose)
+            if room >= least:
+                break
+            slope = np.zeros(len(pose))
+            for column in pitches:
+                turned = pose.copy()
+                turned[column] += TURN
+                slope[column] = (self.room(turned)[0] - room) / TURN
+            pose = np.clip(pose + (least + MARGIN - room) * slope / max(slope @ slope, 1e-9), low, high)
+        return pose
 
     def room(self, pose: np.ndarray) -> tuple[float, str]:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
