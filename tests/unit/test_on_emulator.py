@@ -83,17 +83,18 @@ class Leading:
     stops = 0
 
     def __init__(self, made, pose):
-        self._made, self._pose, self._pressed = made, pose, ""
+        self._made, self._pose, self._ready_at = made, pose, np.inf
 
     def keys(self):
-        pressed, self._pressed = self._pressed, ""
-        return pressed
+        is_ready = self._made.clock.now() > self._ready_at
+        self._ready_at = np.inf if is_ready else self._ready_at
+        return "\n" if is_ready else ""
 
     def tell(self, line):
         if line.startswith("lead"):
             assert not self._made.plant.servos.is_loaded.any()
             self._made.plant.links.held[0] = servo_angles(self._made.arm, self._pose)
-        self._pressed = "\n"
+        self._ready_at = self._made.clock.now() + 1.0
 
 
 @pytest.mark.parametrize(("name", "protocol"), BUSES)
