@@ -113,12 +113,11 @@ class Guard:
 
     def room(self, pose: np.ndarray) -> tuple[float, str]:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
-        shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
-        foot = np.array([0.0, 0.0, 0.0])
+        shoulder, elbow, wrist, tool, tip = joints = kinematics.skeleton(self.arm, np.asarray(pose, float))
         to_table = min(tip[2] + self._table_depth, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
-        hand = [_distance(point, shoulder, elbow) for point in (tool, tip)]
-        base = [_distance(point, foot, shoulder) for point in (wrist, tool, tip)]
-        to_self = min(*hand, *base) - SELF_ROOM
+        hand = _distances(joints[3:], shoulder, elbow)
+        base = _distances(joints[2:], np.zeros(3), shoulder)
+        to_self = min(hand.min(), base.min()) - SELF_ROOM
         return (float(to_table), "table") if to_table < to_self else (float(to_self), "self")
 
     def tip_height(self, pose: np.ndarray) -> float:
@@ -155,8 +154,10 @@ class Guard:
         return pose.copy()
 
 
-def _distance(point: np.ndarray, begin: np.ndarray, end: np.ndarray) -> float:
-    """Return the distance of a point from a line between two [m]."""
+def _distances(points: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the distances of points (K, 3) from a line between two, (K,) [m]."""
     along = end - begin
-    share = np.clip((point - begin) @ along / (along @ along), 0.0, 1.0)
-    return float(np.linalg.norm(point - begin - share * along))
+    away = points - begin
+    shares = np.minimum(np.maximum(away @ along / (along @ along), 0.0), 1.0)
+    away = away - shares[:, None] * along
+    return np.sqrt((away * away).sum(axis=-1))
