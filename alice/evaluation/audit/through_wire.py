@@ -10,7 +10,7 @@ from typing import Any
 from alice.cli import terminal
 from alice.cli.usage import UsageError
 from alice.deploy.lockstep import Counts, Options
-from alice.evaluation.audit import audit, evaluate, policy, sweep
+from alice.evaluation.audit import audit, draws, evaluate, policy, sweep
 from alice.evaluation.audit.deployed import DeployedPolicy
 from alice.evaluation.audit.wired import WiredPolicy
 from alice.runs import launch, provenance, seeds
@@ -35,9 +35,11 @@ def audit_wire(job: Job, args: argparse.Namespace) -> int:
     """
     if job.checkpoint.suffix != ".onnx":
         raise UsageError(
-            f"--through_wire: {job.checkpoint.name} runs on no robot; give what scripts/export_onnx.py made of it"
+            f"--through_wire: {job.checkpoint.name} runs on no robot; give what scripts/export_onnx.py made of it, or"
+            f" assets/policies/{job.task}.onnx"
         )
-    args.num_envs = args.num_envs or LARGEST_ROUND
+    if not args.num_envs and args.episodes > LARGEST_ROUND:
+        args.num_envs = audit.envs_for(args.episodes, LARGEST_ROUND, draws.kind_count(job.env_cfg))
     seed = evaluate.settle(job, args)
     options = Options(args.protocol, args.table_depth, args.told_once)
     content = {**launch.describe(job), "seed": seeds.in_json(seed), "physics": launch.physics_name(job.env_cfg)}
