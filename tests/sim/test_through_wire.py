@@ -32,7 +32,7 @@ def motion(env, policy, steps=STEPS):
     draws.deal(env, 11, 0, torch.arange(env.num_envs))
     obs, went, told = env.obs_buf, [], []
     policy.reset(torch.ones(env.num_envs, dtype=torch.bool))
-    with torch.inference_mode():
+    with torch.no_grad():
         for _ in range(steps):
             obs, _, _, _, _ = env.step(policy(obs))
             went.append(transfer_state(env).now.true.joint_pos.cpu().numpy().copy())
