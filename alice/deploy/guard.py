@@ -113,10 +113,10 @@ class Guard:
 
     def room(self, pose: np.ndarray) -> tuple[float, str]:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
-        shoulder, elbow, wrist, _, tip = joints = kinematics.skeleton(self.arm, np.asarray(pose, float))
+        shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
         to_table = min(tip[2] + self._table_depth, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
-        hand = _distances(joints[3:], shoulder, elbow)
-        base = _distances(joints[2:], np.zeros(3), shoulder)
+        hand = _distances(np.array((tool, tip)), shoulder, elbow)
+        base = _distances(np.array((wrist, tool, tip)), np.zeros(3), shoulder)
         to_self = min(hand.min(), base.min()) - SELF_ROOM
         return (float(to_table), "table") if to_table < to_self else (float(to_self), "self")
 
