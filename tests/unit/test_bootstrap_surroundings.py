@@ -139,6 +139,16 @@ def test_settings_of_pip_and_uv_for_other_projects_do_not_count(machine: Machine
     assert "UV_INDEX_URL=https://mirror/simple" in lines, "where packages come from is the user's word"
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_python_that_may_not_keep_what_it_compiles_finds_it_compiled(machine: Machine, kept: bool):
+    machine.stand_in(
+        "uv", UV.replace('echo "Resolved', 'echo "${UV_COMPILE_BYTECODE-no}" >"${0%/*}/seen"; echo "Resolved')
+    )
+    machine.environment |= {} if kept else {"PYTHONDONTWRITEBYTECODE": "1"}
+    machine.start("-p", "x.py")
+    assert (machine.bin / "seen").read_text() == ("no\n" if kept else "1\n")
+
+
 def test_pip_that_is_set_to_install_for_the_user_gets_uv_all_the_same(bare: Machine):
     """With PIP_USER=1 pip refuses --target."""
     bare.stand_in("python3.12", PYTHON_312)
