@@ -49,7 +49,7 @@ def test_over_the_wire_an_arm_goes_where_it_goes_in_closed_loop(task, simulate):
     again, told_again = motion(env, wired)
     columns = list(range(len(arms.of(env).arm_joints)))
     assert np.ptp(went, axis=0)[:, columns].max() > 0.3, "it moves"
-    assert np.abs(told - told_again)[:10, :, columns].max() < 0.05
+    assert np.abs(told - told_again)[:8, :, columns].max() < 0.05, "until the first meets the table guard"
     assert np.median(np.abs(went - again)[:, :, columns].max(axis=-1)) < 0.03
     assert wired._arms.counts.steps == COUNT * STEPS and not wired._arms.counts.events
 
