@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alice.cli.usage import UsageError
-from alice.pipeline import drive, manifest
+from alice.pipeline import drive, manifest, words
 from alice.pipeline.places import Places
 from alice.pipeline.steps import MADE_BY, RUNS, STAGES, STEPS
 from alice.runs import ahead, launch, overrides
