@@ -2,7 +2,8 @@
 
 python scripts/emulate_arm.py --arm xarm1s --link /tmp/alice_arm --calibration /tmp/alice_arm.json
 python scripts/emulate_arm.py --arm so101 --world drawn --seed 3 --link /tmp/alice_arm --control /tmp/alice_faults
-./isaaclab.sh -p scripts/emulate_arm.py --arm xarm1s --sim Alice-Ball-Transfer-Camera --picture /tmp/alice_picture
+./isaaclab.sh -p scripts/emulate_arm.py --arm xarm1s --sim Alice-Ball-Transfer-Camera --picture /tmp/alice_picture \
+--link /tmp/alice_arm --calibration /tmp/alice_arm.json
 """
 
 from __future__ import annotations

@@ -5,12 +5,15 @@
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint released --report logs/report
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint exported/Alice-Ball-Transfer.onnx
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer-Camera --checkpoint released --probe blank
+./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoint exported/Alice-Ball-Transfer.onnx \
+--through_wire --episodes 2048
 ./isaaclab.sh -p scripts/evaluate.py --task Alice-Ball-Transfer --checkpoints RUN OTHER_RUN --report logs/sweep
 """
 
 from __future__ import annotations
 
 from alice.cli import files, terminal, usage
+from alice.evaluation import wire_flags
 from alice.runs import checkpoints, launch, seeds, world
 from alice.transfer.outcome import PROBES, SELECTION_SEEDS
 
@@ -46,7 +49,9 @@ def main(argv: list[str]) -> int:
         "--selection_episodes", type=usage.positive, default=512, help="episodes a checkpoint is chosen on"
     )
     parser.add_argument("--probe", choices=PROBES, help="spoil the picture: a policy that needs it must fail")
+    wire_flags.add(parser)
     args, words = usage.parse(parser, argv)
+    words = wire_flags.settle(args, words)
     if args.checkpoints and (args.checkpoint or args.record):
         raise usage.UsageError("--checkpoints goes with neither --checkpoint nor --record; give one of them")
     if args.probe and args.checkpoints:
@@ -60,8 +65,11 @@ def main(argv: list[str]) -> int:
     args.seed = seed
 
     with terminal.doing("loading Isaac Lab"):
-        from alice.evaluation.audit import evaluate  # takes seconds, so it comes after all that can go wrong at once
+        # takes seconds, so it comes after all that can go wrong at once
+        from alice.evaluation.audit import evaluate, through_wire
 
+    if args.through_wire:
+        return through_wire.audit_wire(job, args)
     return (evaluate.sweep_runs if args.checkpoints else evaluate.audit_policy)(job, args)
 
 

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     add("--calibration", type=measured, help="the arm's own file; not needed for emulated, nor to look (dry)")
     add("--dish", nargs="+", type=usage.word, help="X and Y of the dish's centre [m], or the word teach")
     add("--ball", nargs="+", type=usage.word, help="X, Y and radius of the ball [m], for a policy that is told")
-    add("--camera", type=usage.word, help="number of the camera, emulated, a film, or a folder of pictures")
+    add("--camera", type=usage.word, help="number, emulated, a film, a folder, or --picture of emulate_arm.py")
     add("--seconds", type=usage.share, default=trials.SECONDS, help="length of a transfer; default 8")
     add(
         "--trials", type=usage.positive, help="number of trials to count: tells where to put the ball, asks how it went"

@@ -40,7 +40,8 @@ def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None)
     """Open a camera.
 
     Args:
-        word: Number of a V4L2 device, ``emulated``, a film, or a folder of pictures.
+        word: Number of a V4L2 device, ``emulated``, a film, a folder of pictures, or the file in which
+            ``emulate_arm.py --picture`` keeps what a simulated camera sees.
         clock: Clock that pictures are stamped by.
         contract: Of the policy that sees them.
         faults: Of the emulated arm that an emulated camera hangs on.
@@ -59,9 +60,11 @@ def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None)
     elif Path(word).is_dir():
         found = FilmCamera(_pictures_of(Path(word)), RATE, clock)
     elif Path(word).is_file():
-        found = FilmCamera(*_film_of(Path(word)), clock)
+        found = _shared(Path(word)) or FilmCamera(*_film_of(Path(word)), clock)
     else:
-        raise CameraError(f"camera {word!r} is no number, film or folder of pictures; {seen_devices()}")
+        raise CameraError(
+            f"camera {word!r} is no number, film, folder of pictures or --picture of emulate_arm.py; {seen_devices()}"
+        )
     picture, _ = found.read()
     if item is not None and (picture.shape[0] < item.height or picture.shape[1] < item.width):
         found.close()
@@ -70,6 +73,15 @@ def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None)
             f" {item.width}x{item.height}; use a larger mode"
         )
     return found
+
+
+def _shared(path: Path) -> Eye | None:
+    """Return the camera of a simulated arm whose newest picture a file holds; None if the file is another."""
+    from alice.deploy.emulator.camera import SharedPicture  # whoever has a camera needs no other
+
+    with path.open("rb") as file:
+        is_shared = file.read(len(SharedPicture.MAGIC)) == SharedPicture.MAGIC
+    return SharedPicture(path) if is_shared else None
 
 
 def seen_devices() -> str:

@@ -2,7 +2,8 @@
 
 A command is at most one step from the one before it, whatever is asked for. Geometry is that of the arm's skeleton
 (:func:`alice.arms.kinematics.skeleton`): a command that leaves it less room than there must be is taken only if it
-leaves more than the one before did; else yaw, roll and gripper move and the pitch joints as far as there is room.
+leaves more than the one before did; else the pitch joints give way as little as it takes, so that a tip that presses on
+the table slides along it. Where that finds no room they move as far as there is room; yaw, roll and gripper move.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ RAISED_HEIGHT = 0.05
 """Height of the tip from which an arm that lies low is first raised before it goes home [m]."""
 
 
+ATTEMPTS = 4
+"""How often a command without enough room is moved before it is given up."""
+TURN, MARGIN = 1e-4, 1e-5
+"""By how much a joint is turned to see what that does to the room [rad], and how much more room is sought [m]."""
+
+
 class Guard:
     """Limits of one arm that runs one policy. J is the number of its joints.
 
     Args:
         calibration: The arm.
         contract: The policy's contract; its limits, steps and rate are served.
+        table_depth: How far below the table's surface the tip may be sent [m].
     """
 
-    def __init__(self, calibration: Calibration, contract: Contract):
-        self.arm, self._lift = calibration.kind, calibration.lift
+    def __init__(self, calibration: Calibration, contract: Contract, table_depth: float = TABLE_DEPTH):
+        self.arm, self._lift, self._table_depth = calibration.kind, calibration.lift, table_depth
         lower, upper = calibration.limits
         self.lower = np.maximum(lower, contract.arm.joint_lower)
         """Lower limit of commands, (J,) [rad, m]."""
@@ -73,22 +81,43 @@ class Guard:
         # An arm may stand outside of its limits; it is led back one step at a time.
         full = last + np.clip(np.clip(wanted, self.lower, self.upper) - last, -step, step)
         before, (room, what) = self.room(last)[0], self.room(full)
-        if room >= min(0.0, before):
+        least = min(0.0, before)
+        if room >= least:
             return full, ""
-        for share in (0.5, 0.25, 0.0):
-            part = np.where(self._is_pitch, last + share * (full - last), full)
-            if self.room(part)[0] >= min(0.0, before) - 1e-12:
+        parts = [self._aside(full, last, step, least)]
+        parts += [np.where(self._is_pitch, last + share * (full - last), full) for share in (0.5, 0.25, 0.0)]
+        for part in parts:
+            if self.room(part)[0] >= least - 1e-12:
                 return part, what
         return last.copy(), what
+
+    def _aside(self, full: np.ndarray, last: np.ndarray, step: np.ndarray, least: float) -> np.ndarray:
+        """Return a command without enough room, moved to where there is some, by as little as the pitch joints can.
+
+        So a tip that is sent along under the table goes along on top of it. There may be too little room there, too.
+        """
+        low, high = np.maximum(last - step, self.lower), np.minimum(last + step, self.upper)
+        low, high = np.minimum(low, last), np.maximum(high, last)  # an arm may stand outside of its limits
+        pose, pitches = full.copy(), np.flatnonzero(self._is_pitch)
+        for _ in range(ATTEMPTS):
+            room, _ = self.room(pose)
+            if room >= least:
+                break
+            slope = np.zeros(len(pose))
+            for column in pitches:
+                turned = pose.copy()
+                turned[column] += TURN
+                slope[column] = (self.room(turned)[0] - room) / TURN
+            pose = np.clip(pose + (least + MARGIN - room) * slope / max(slope @ slope, 1e-9), low, high)
+        return pose
 
     def room(self, pose: np.ndarray) -> tuple[float, str]:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
         shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
-        foot = np.array([0.0, 0.0, 0.0])
-        to_table = min(tip[2] + TABLE_DEPTH, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
-        hand = [_distance(point, shoulder, elbow) for point in (tool, tip)]
-        base = [_distance(point, foot, shoulder) for point in (wrist, tool, tip)]
-        to_self = min(*hand, *base) - SELF_ROOM
+        to_table = min(tip[2] + self._table_depth, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
+        hand = _distances(np.array((tool, tip)), shoulder, elbow)
+        base = _distances(np.array((wrist, tool, tip)), np.zeros(3), shoulder)
+        to_self = min(hand.min(), base.min()) - SELF_ROOM
         return (float(to_table), "table") if to_table < to_self else (float(to_self), "self")
 
     def tip_height(self, pose: np.ndarray) -> float:
@@ -125,8 +154,10 @@ class Guard:
         return pose.copy()
 
 
-def _distance(point: np.ndarray, begin: np.ndarray, end: np.ndarray) -> float:
-    """Return the distance of a point from a line between two [m]."""
+def _distances(points: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the distances of points (K, 3) from a line between two, (K,) [m]."""
     along = end - begin
-    share = np.clip((point - begin) @ along / (along @ along), 0.0, 1.0)
-    return float(np.linalg.norm(point - begin - share * along))
+    away = points - begin
+    shares = np.minimum(np.maximum(away @ along / (along @ along), 0.0), 1.0)
+    away = away - shares[:, None] * along
+    return np.sqrt((away * away).sum(axis=-1))

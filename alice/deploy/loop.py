@@ -22,7 +22,7 @@ from alice.deploy.bus.interface import Bus, BusError
 from alice.deploy.calibration import Calibration
 from alice.deploy.clock import Clock
 from alice.deploy.guard import Guard
-from alice.deploy.pilot import Pilot, Plan
+from alice.deploy.pilot import Pilot, Plan, Tracker
 from alice.deploy.safety import Look, Safety
 from alice.deploy.sensing import Encoders, Vitals
 from alice.deploy.states import ENDS, Bounds, Order, State
@@ -85,6 +85,8 @@ class Loop:
         tell: Called with a line for the operator at every change.
         lead: See :data:`LEAD`.
         straight: See :class:`alice.deploy.watching.Watch`.
+        guard: Limits of commands; those of arm and contract if None.
+        tracker: Who says where ball and dish are; see :class:`alice.deploy.pilot.Pilot`.
     """
 
     def __init__(
@@ -101,6 +103,8 @@ class Loop:
         tell: Callable[[str], None] = print,
         lead: float = LEAD,
         straight: Callable[[np.ndarray], np.ndarray] = lambda picture: picture,
+        guard: Guard | None = None,
+        tracker: Tracker | None = None,
     ):
         contract: Contract = policy.contract
         self._bus, self._clock, self._calibration = bus, clock, calibration
@@ -110,8 +114,8 @@ class Loop:
         self._encoders, self._vitals = Encoders(calibration), Vitals(calibration, bus.protocol)
         self._reads_back = bus.reads_back and contract.reads_back
         self._watch = Watch(camera, contract, straight)
-        guard = Guard(calibration, contract)
-        self._pilot = Pilot(policy, plan, guard, calibration.lift)
+        guard = guard or Guard(calibration, contract)
+        self._pilot = Pilot(policy, plan, guard, calibration.lift, tracker)
         self.safety = Safety(guard, np.array(contract.arm.home), self._bounds(contract))
         self.box = BlackBox(self._about(contract, about or {}), self._sizes(contract), 1.0 / self.period)
         self._lost, self._told, self._number = "", "", -1
@@ -157,15 +161,20 @@ class Loop:
     # The loop
     ##
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the arm is off or lost, and has been told so."""
+        return self.safety.state in ENDS and not self._releases
+
     def run(self) -> Ended:
         """Drive the arm until it is off, lost or, in a dry run, the operator stops."""
         start = self._clock.now()
         step = 0
-        while self.safety.state not in ENDS or self._releases:
+        while not self.is_over:
             self._clock.sleep_until(start + step * self.period)
-            self._step(start + step * self.period)
+            self.step(start + step * self.period)
             following = max(step + 1, math.floor((self._clock.now() - start) / self.period))
-            self._miss(following - step - 1)
+            self.miss(following - step - 1)
             step = following
             if self._is_dry and self._operator.stops:
                 break
@@ -174,13 +183,13 @@ class Loop:
         reason = safety.end_reason or "the operator has seen enough"
         return Ended(safety.state, name, reason, safety.exit_code, self._steps, self._late)
 
-    def _miss(self, skipped: int) -> None:
+    def miss(self, skipped: int = 1) -> None:
         """Count control steps that were left out, because the one before took too long."""
         self._late += skipped
         self._misses.extend([True] * min(skipped, RECENT))
 
-    def _step(self, begin: float) -> None:
-        """Do one control step."""
+    def step(self, begin: float) -> None:
+        """Do the control step that begins at a moment [s]; whoever drives many arms in lockstep calls it."""
         self._row = {"time": begin}
         look = self._look()
         now = self._clock.now()

@@ -33,6 +33,21 @@ class Plan(Protocol):
         """
 
 
+class Tracker(Protocol):
+    """Who says where ball and dish are; :class:`alice.deploy.tracking.BallTracker` has the arguments in full."""
+
+    def begin(self, which: Any = slice(None)) -> None:
+        """Begin an episode."""
+
+    def report(self, taken_at: Any, ball_pos: Any = None, dish_pos: Any = None, which: Any = slice(None)) -> None:
+        """Take in where they were seen."""
+
+    def places(
+        self, now: float, joint_pos: Any, targets: Any, ball_radius: Any
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return where ball and dish are told to be, (1, 3) [m] each."""
+
+
 class Pilot:
     """One policy on one arm. J joints.
 
@@ -41,11 +56,20 @@ class Pilot:
         plan: Where ball and dish are.
         guard: The arm's limits.
         lift: How much higher over the table the arm stands than its table has it [m].
+        tracker: Who says where ball and dish are; one that is told by the plan where an episode begins, and knows the
+            rest from the gripper, if None.
     """
 
-    def __init__(self, policy: Callable[[dict[str, np.ndarray]], np.ndarray], plan: Plan, guard: Guard, lift: float):
+    def __init__(
+        self,
+        policy: Callable[[dict[str, np.ndarray]], np.ndarray],
+        plan: Plan,
+        guard: Guard,
+        lift: float,
+        tracker: Tracker | None = None,
+    ):
         self._policy, self._plan, self._guard, self._lift = policy, plan, guard, lift
-        self._controller, self._tracker = Controller(policy.contract), BallTracker(policy.contract)
+        self._controller, self._tracker = Controller(policy.contract), tracker or BallTracker(policy.contract)
         self.refusals = 0
         """Times in a row that there was no action."""
         self.refusal = ""

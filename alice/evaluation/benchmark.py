@@ -87,7 +87,7 @@ def measure(env: ManagerBasedRLEnv, seconds: float, ready: Callable[[], object] 
 def measure_together(
     args: argparse.Namespace, words: list[str], num_envs: int, seconds: float, processes: int
 ) -> Timing:
-    """Measure processes that know nothing of each other, as ``ablate.py --jobs`` trains them, in the same seconds.
+    """Measure processes that know nothing of each other, as ``ablate.py --cores`` trains them, in the same seconds.
 
     Args:
         args: Checked flags of :func:`alice.runs.launch.add_flags`.

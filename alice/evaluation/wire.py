@@ -12,7 +12,7 @@ import torch
 
 from alice.cli import terminal
 from alice.cli.usage import UsageError
-from alice.deploy.emulator.camera import SharedPicture
+from alice.deploy.emulator.camera import SharedPicture, grained
 from alice.deploy.emulator.plant import Plant
 from alice.deploy.emulator.terminal import Terminal
 from alice.runs import launch
@@ -28,22 +28,21 @@ class WiredArms:
     """The arms of N environments, moved by N emulated arms. Links go back where an environment begins anew.
 
     Args:
-        env: Environments with ideal servos: those that are late and loose are the emulated ones.
+        env: Environments. Servos of their own stand aside: those that are late and loose are the emulated ones.
         plant: The emulated arms, whose links are given.
+        is_placed: Whether they stand already where the environments begin.
 
     Raises:
-        UsageError: If the environments are of another arm, or have a servo model of their own.
+        UsageError: If the environments are of another arm.
     """
 
-    def __init__(self, env: ManagerBasedRLEnv, plant: Plant):
+    def __init__(self, env: ManagerBasedRLEnv, plant: Plant, is_placed: bool = False):
         if env.cfg.arm != plant.arm.name:
             raise UsageError(f"the task simulates {env.cfg.arm}, the emulated arm is {plant.arm.name}; give its task")
-        if env.cfg.actions.joints.servo is not None:
-            raise UsageError("the task has servos of its own; leave out presets=hobby_servo, the emulated arm has them")
         self._env, self._plant = env, plant
         self._term = env.action_manager.get_term("joints")
         self._idle = torch.zeros(env.num_envs, env.action_manager.total_action_dim, device=env.device)
-        self.begin(np.arange(env.num_envs))
+        self.begin(np.arange(0 if is_placed else env.num_envs))
 
     def begin(self, rows: np.ndarray) -> None:
         """Let the emulated arms of environments stand where those begin."""
@@ -54,20 +53,29 @@ class WiredArms:
         """Return where the simulated joints are, (N, J) [rad, m]."""
         return transfer_state(self._env).now.true.joint_pos.cpu().numpy()
 
-    def step(self, driven: np.ndarray, targets: np.ndarray | None = None) -> tuple[Any, np.ndarray]:
-        """Move all arms for one control step.
+    def pull(self, driven: np.ndarray, targets: np.ndarray | None = None) -> torch.Tensor:
+        """Decide where the drives pull to in the coming control step; return the actions to step with, (N, A).
 
         Args:
             driven: Where the drives pull to, (N, J) [rad, m]: :meth:`alice.deploy.emulator.plant.Plant.driven`.
             targets: What the robot's side commanded, (N, J) [rad, m]; the same if None.
+        """
+        made = [torch.as_tensor(driven if one is None else one, dtype=torch.float32) for one in (targets, driven)]
+        self._term.take_over(*(tensor.to(self._env.device) for tensor in made))
+        return self._idle
+
+    def step(self, driven: np.ndarray, targets: np.ndarray | None = None) -> tuple[Any, np.ndarray]:
+        """Move all arms for one control step.
+
+        Args:
+            driven: As of :meth:`pull`.
+            targets: Likewise.
 
         Returns:
             Observations, and which environments have begun anew, indices (K,).
         """
-        made = [torch.as_tensor(driven if one is None else one, dtype=torch.float32) for one in (targets, driven)]
-        self._term.take_over(*(tensor.to(self._env.device) for tensor in made))
         with torch.no_grad():
-            obs, _, terminated, truncated, _ = self._env.step(self._idle)
+            obs, _, terminated, truncated, _ = self._env.step(self.pull(driven, targets))
         return obs, (terminated | truncated).nonzero().flatten().cpu().numpy()
 
     def tell(self, anew: np.ndarray) -> None:
@@ -86,6 +94,14 @@ class WiredArms:
         return self._env.scene[CAMERA].data.output["rgb"].torch[0, ..., :3].cpu().numpy().astype(np.uint8)
 
 
+def scenery(env: ManagerBasedRLEnv) -> str:
+    """Return where ball and dish of the first environment are, as flags of ``run_arm.py``."""
+    state = transfer_state(env)
+    (x, y, _), radius = state.now.ball_pos[0].tolist(), float(state.ball_radius[0])
+    dish = state.dish_pos[0].tolist()
+    return f"--ball {x:.3f} {y:.3f} {radius:g} --dish {dish[0]:.3f} {dish[1]:.3f}"
+
+
 def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: SharedPicture | None) -> tuple[int, int]:
     """Let a simulated arm be driven over a port in real time, until interrupted or for so long.
 
@@ -93,7 +109,7 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
     one step later than the servos' own delay; where the simulator is slower than time, by as much more.
 
     Args:
-        env: One environment in which no episode ends.
+        env: One environment in which no episode ends, just reset.
         served: The port, with an emulated arm whose links are given.
         seconds: How long [s].
         shared: Where pictures go, if anywhere.
@@ -102,7 +118,6 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
         Control steps, and how many began late.
     """
     plant, clock = served.arm.plant, served.arm.clock
-    env.reset()
     arms, stop = WiredArms(env, plant), Event()
     thread = Thread(target=served.serve, args=(stop,), daemon=True)
     thread.start()
@@ -116,7 +131,7 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
             with served.lock:
                 arms.tell(anew)
             if shared is not None and (picture := arms.picture()) is not None:
-                shared.write(picture, clock.now())
+                shared.write(grained(picture, steps), clock.now())
             steps, due = steps + 1, due + env.step_dt
             if clock.now() > due:
                 late, due = late + 1, clock.now()
@@ -164,9 +179,13 @@ def simulate(job: launch.Job, served: Terminal, name: str, seconds: float, pictu
     shared = SharedPicture(picture, is_writer=True) if picture else None
     try:
         with policy.open_environment(job) as env:
-            terminal.say(f"port {name}")
+            env.unwrapped.reset()
+            if shared is not None and (seen := WiredArms(env.unwrapped, served.arm.plant).picture()) is not None:
+                shared.write(seen, served.arm.clock.now())
+            terminal.say(f"port {name}\n{scenery(env.unwrapped)}")
             steps, late = serve(env.unwrapped, served, seconds, shared)
+            lies = "lies" if transfer_state(env.unwrapped).now.is_in_dish[0] else "does not lie"
     finally:
         if shared is not None:
             shared.close()
-    return f"{steps} control steps, {late} of them late"
+    return f"{steps} control steps, {late} of them late; the ball {lies} in the dish"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from alice import arms
+from alice.transfer.constants import constant
 
 POINT_SIGNS = (1.0, -1.0, 1.0)
 
@@ -87,4 +88,4 @@ def _mirror(arm: arms.Arm, values: torch.Tensor, parts: tuple[str, ...]) -> torc
         signs += list(part_signs)
     if len(order) != values.shape[-1]:
         raise ValueError(f"cannot mirror rows of {values.shape[-1]} numbers as {parts}, which have {len(order)}")
-    return values[:, order] * values.new_tensor(signs)
+    return values[:, constant(order, values.device)] * constant(signs, values.device, values.dtype)

@@ -57,12 +57,13 @@ class JointTargetAction(ActionTerm):
         self.driven = self.targets.clone()
         """Where the drives pull to, (N, J) [rad, m]: the targets, or what the servos make of them."""
         self._taken_over: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._servos = None
+        self.servos: ServoModel | None = None
+        """The servos between targets and drives; None for ideal ones."""
         self.servo_share = 1.0
         """How much of the servos' ranges is drawn at a reset, in [0, 1]; 0 is an ideal servo."""
         if cfg.servo is not None:
             counts = self._arm.joints[0].servo.counts_per_radian
-            self._servos = ServoModel(self.num_envs, self.action_dim, cfg.servo, env.step_dt, counts, device)
+            self.servos = ServoModel(self.num_envs, self.action_dim, cfg.servo, env.step_dt, counts, device)
 
     @property
     def action_dim(self) -> int:
@@ -100,8 +101,8 @@ class JointTargetAction(ActionTerm):
         self.targets[:, gripper] += change.clamp(-self.gripper_step, self.gripper_step)
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
         self.driven = self.targets
-        if self._servos is not None:
-            self.driven = self._joints(self._servos.follow(self._angles(self.targets)))
+        if self.servos is not None:
+            self.driven = self._joints(self.servos.follow(self._angles(self.targets)))
 
     def take_over(self, targets: torch.Tensor, driven: torch.Tensor) -> None:
         """Decide in the place of the actions in the coming control step.
@@ -125,9 +126,9 @@ class JointTargetAction(ActionTerm):
         Returns:
             (N, J) [rad, m]; without servos the truth.
         """
-        if self._servos is None:
+        if self.servos is None:
             return joint_pos
-        return self._joints(self._servos.read(self._angles(joint_pos)))
+        return self._joints(self.servos.read(self._angles(joint_pos)))
 
     def _angles(self, joints: torch.Tensor) -> torch.Tensor:
         """Return the servo angles of joint positions (K, J) [rad, m], (K, 6 or J) [rad]."""
@@ -156,9 +157,9 @@ class JointTargetAction(ActionTerm):
         """
         self.targets[env_ids] = targets
         self.driven[env_ids] = targets
-        if self._servos is not None:
+        if self.servos is not None:
             is_bad = torch.rand(len(env_ids), 1, device=self.device) >= self.cfg.ideal_servo_share
-            self._servos.reset(env_ids, self._angles(targets), self.servo_share * is_bad)
+            self.servos.reset(env_ids, self._angles(targets), self.servo_share * is_bad)
 
     def reset(self, env_ids=None) -> None:
         """Forget the last action. The targets are the reset event's business (:meth:`set_targets`)."""

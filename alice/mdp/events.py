@@ -16,7 +16,9 @@ from isaaclab.utils.math import quat_from_angle_axis, quat_mul
 from alice import arms, compat
 from alice.arms import kinematics, spreads
 from alice.mdp.servos import ends
+from alice.transfer.constants import constant
 from alice.transfer.objects import TABLE
+from alice.transfer.places import draw_pair
 from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
 
@@ -63,10 +65,10 @@ def reset_transfer(
     ball = nest.clone()
     ball[:, 2] = radius
     arm = arms.of(env)
-    joint_pos = torch.tensor(arm.home, device=device).repeat(count, 1)
+    joint_pos = constant(arm.home, device).repeat(count, 1)
     joint_pos[:, arm.arm_columns] += home_noise * (2.0 * torch.rand(count, len(arm.arm_joints), device=device) - 1.0)
     targets = joint_pos.clone()
-    weights = torch.tensor([shares.get(kind, 0.0) for kind in START_KINDS], device=device)
+    weights = constant([shares.get(kind, 0.0) for kind in START_KINDS], device)
     kind = torch.multinomial(weights, count, replacement=True)
     away = (kind > 0).nonzero().squeeze(-1)
     if len(away) > 0:
@@ -81,7 +83,8 @@ def reset_transfer(
         for place in (ball, nest, dish):
             place[:, 2] += lift
         _raise_arm(arm, joint_pos, targets, torch.where(kind > 0, lift, 0.0))
-    place_table(env, env_ids, lift)
+    if low != 0.0 or high != 0.0 or "table" in env.scene.rigid_objects:
+        place_table(env, env_ids, lift)
     place_transfer(env, env_ids, joint_pos, targets, ball, nest, dish, is_home_start=kind == 0)
 
 
@@ -134,12 +137,12 @@ def part_bodies(env: ManagerBasedRLEnv) -> None:
         env: Environment.
     """
     count = env.num_envs
-    home = torch.tensor(arms.of(env).home, device=env.device).repeat(count, 1)
+    home = constant(arms.of(env).home, env.device).repeat(count, 1)
     everyone = torch.arange(count, device=env.device)
     arm, ball = env.scene["robot"], env.scene["ball"]
     arm.write_joint_position_to_sim_index(position=home)
     arm.write_joint_velocity_to_sim_index(velocity=torch.zeros_like(home))
-    _place(env, "ball", everyone, torch.tensor((0.0, 0.3, 0.5), device=env.device).repeat(count, 1))
+    _place(env, "ball", everyone, constant((0.0, 0.3, 0.5), env.device).repeat(count, 1))
     at_rest = torch.zeros_like(ball.data.root_com_vel_w.torch)
     ball.write_root_velocity_to_sim_index(root_velocity=at_rest, env_ids=everyone)
     env.action_manager.get_term("joints").set_targets(everyone, home)
@@ -165,7 +168,7 @@ def randomize_effort_limits(
         scale: Range of the factor on the limits of the arm's table; its ends may be one for each joint.
     """
     env_ids = _indices(env, env_ids)
-    nominal = torch.tensor([joint.effort_limit for joint in arms.of(env).joints], device=env.device)
+    nominal = constant([joint.effort_limit for joint in arms.of(env).joints], env.device)
     low, high = (ends(end, nominal) for end in scale)
     factor = low + (high - low) * torch.rand(len(env_ids), len(nominal), device=env.device)
     env.scene[asset_cfg.name].write_joint_effort_limit_to_sim_index(limits=factor * nominal, env_ids=env_ids)
@@ -216,7 +219,7 @@ class randomize_drive_gains(randomize_actuator_gains):
             groups.setdefault(ranges, []).append(joint)
         for ranges, joints in groups.items():
             self.asset_cfg = copy.copy(self._everywhere)
-            self.asset_cfg.joint_ids = torch.tensor(joints, device=self.asset.device)
+            self.asset_cfg.joint_ids = constant(joints, self.asset.device)
             super().__call__(env, env_ids, asset_cfg, *ranges, operation, distribution)
         self.asset_cfg = self._everywhere
 
@@ -293,8 +296,8 @@ def scatter(
         keep_out: Rectangle inside it where none may be [m].
     """
     env_ids = _indices(env, env_ids)
-    low, high = torch.tensor(area, device=env.device).T
-    out_low, out_high = torch.tensor(keep_out, device=env.device).T
+    low, high = constant(area, env.device).T
+    out_low, out_high = constant(keep_out, env.device).T
     for name, height in things.items():
         place = low + (high - low) * torch.rand(len(env_ids), 2, device=env.device)
         while (inside := ((place > out_low) & (place < out_high)).all(dim=-1)).any():
@@ -312,33 +315,6 @@ def _indices(env: ManagerBasedRLEnv, env_ids: torch.Tensor | slice | None) -> to
     if env_ids is None or isinstance(env_ids, slice):
         return torch.arange(env.num_envs, device=env.device)
     return env_ids
-
-
-def draw_pair(
-    count: int, area: tuple[tuple[float, float], tuple[float, float]], min_separation: float, device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw ball and dish positions, uniform over the area given that they are far enough apart.
-
-    Args:
-        count: Number of pairs K.
-        area: ((x_min, x_max), (y_min, y_max)) [m].
-        min_separation: Smallest distance [m].
-        device: Torch device.
-
-    Returns:
-        Ball (K, 2) and dish (K, 2) [m].
-    """
-    (x_min, x_max), (y_min, y_max) = area
-    low = torch.tensor((x_min, y_min), device=device)
-    span = torch.tensor((x_max - x_min, y_max - y_min), device=device)
-    if min_separation > 0.5 * float(span.norm()):
-        raise ValueError(f"min_separation={min_separation} m leaves no room in the area {area}: make it smaller")
-    pairs = low + span * torch.rand(count, 2, 2, device=device)
-    close = (pairs[:, 0] - pairs[:, 1]).norm(dim=-1) < min_separation
-    while close.any():
-        pairs[close] = low + span * torch.rand(int(close.sum()), 2, 2, device=device)
-        close = (pairs[:, 0] - pairs[:, 1]).norm(dim=-1) < min_separation
-    return pairs[:, 0], pairs[:, 1]
 
 
 def _open_some_grippers(arm: arms.Arm, targets: torch.Tensor, kind: torch.Tensor) -> None:
@@ -380,7 +356,7 @@ def place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Ten
         ValueError: If a table that cannot be moved should have another height than 0.
     """
     if "table" in env.scene.rigid_objects:
-        centre = torch.tensor(TABLE.centre, device=env.device).repeat(len(env_ids), 1)
+        centre = constant(TABLE.centre, env.device).repeat(len(env_ids), 1)
         centre[:, 2] += height
         _place(env, "table", env_ids, centre)
     elif height.any():
@@ -389,6 +365,6 @@ def place_table(env: ManagerBasedRLEnv, env_ids: torch.Tensor, height: torch.Ten
 
 def _place(env: ManagerBasedRLEnv, name: str, env_ids: torch.Tensor, position: torch.Tensor) -> None:
     """Put an upright object at a position of the base frame, (K, 3) [m]."""
-    upright = torch.tensor((0.0, 0.0, 0.0, 1.0), device=env.device).expand(len(env_ids), 4)
+    upright = constant((0.0, 0.0, 0.0, 1.0), env.device).expand(len(env_ids), 4)
     pose = torch.cat((position + env.scene.env_origins[env_ids], upright), dim=-1)
     env.scene[name].write_root_pose_to_sim_index(root_pose=pose, env_ids=env_ids)

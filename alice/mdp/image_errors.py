@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from alice.transfer.constants import constant
+
 LONGEST_SMEAR = 5.0
 """Longest way that a picture is smeared along [pixels]; a faster hand smears no more."""
 _TAPS = 5
@@ -95,7 +97,7 @@ class ImageErrors:
         self._edge[rows] = (4.0 * side).long().clamp(max=3)
         self._shape[rows] = torch.rand_like(self._shape[rows])
         self._paint[rows] = torch.rand_like(self._paint[rows])
-        self._is_new[rows] = True
+        self._is_new[rows], self._has_new = True, True
 
     def apply(self, images: torch.Tensor, flow: torch.Tensor | None = None) -> torch.Tensor:
         """Return what the cameras deliver in a control step.
@@ -130,7 +132,10 @@ class ImageErrors:
             self._gain, self._veil = torch.zeros(2, count, 3, height, width, device=device)
             depth = 1 + round(self._ranges.latency[1])
             self._ring = torch.zeros(depth, *images.shape, dtype=torch.uint8, device=device)
-            self._is_new[:] = True
+            self._is_new[:], self._has_new = True, True
+        if not self._has_new:  # told without asking a GPU
+            return
+        self._has_new = False
         rows = self._is_new.nonzero().squeeze(-1)
         if len(rows) == 0:
             return
@@ -200,7 +205,7 @@ class ImageErrors:
 
     @staticmethod
     def _draw(values: torch.Tensor, rows: torch.Tensor | slice, span: tuple[float, float], in_logarithm: bool) -> None:
-        ends = torch.tensor(span, device=values.device)
+        ends = constant(span, values.device)
         low, high = ends.log() if in_logarithm else ends
         drawn = low + (high - low) * torch.rand_like(values[rows])
         values[rows] = drawn.exp() if in_logarithm else drawn

@@ -90,7 +90,9 @@ class ReportModel:
             share: How much of each range is used, a number or (K, 1), in [0, 1]; at 0 the truth is told.
         """
         count, device = len(env_ids), self.age.device
-        share = torch.as_tensor(share, device=device, dtype=self.age.dtype).expand(count, 1)
+        if not isinstance(share, torch.Tensor):
+            share = torch.full((count, 1), share, device=device, dtype=self.age.dtype)
+        share = share.to(device, self.age.dtype).expand(count, 1)
         self.is_perfect[env_ids] = share.squeeze(-1) <= 0.0
         for name in ("ball_bias", "dish_bias"):
             getattr(self, name)[env_ids] = share * _draw(self._ranges.bias, count, 3, device=device)

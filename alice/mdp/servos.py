@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from alice.transfer.constants import constant
+
 Span = tuple[float, float] | tuple[tuple[float, ...], tuple[float, ...]]
 """Lowest and highest value; each of them a number for all servos, or one for each."""
 
@@ -175,4 +177,4 @@ def ends(value: float | tuple[float, ...], like: torch.Tensor) -> float | torch.
         value: A number, or one for each column.
         like: Tensor whose type and device the columns get.
     """
-    return value if isinstance(value, (int, float)) else torch.tensor(value, dtype=like.dtype, device=like.device)
+    return value if isinstance(value, (int, float)) else constant(value, like.device, like.dtype)

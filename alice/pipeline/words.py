@@ -1,20 +1,15 @@
-"""Words of a user's own for the doors of a pipeline: read from a file, and looked at before the first door is started.
-
-A door looks at its words when its turn comes, which may be hours after the command was typed.
-"""
+"""Words of a user's own for the doors of a pipeline: read from a file, looked at before the first is started."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 from pathlib import Path
 
 from alice.cli import catalogue, files
 from alice.cli.usage import UsageError
 from alice.pipeline.places import Places
 from alice.pipeline.steps import RUNS, STAGES, Step
-from alice.runs import launch, overrides
+from alice.runs import ahead, launch, overrides
 
 
 def read(path: Path | None) -> dict[str, list[str]]:
@@ -37,35 +32,18 @@ def read(path: Path | None) -> dict[str, list[str]]:
 def check(more: dict[Step, list[str]], places: Places) -> None:
     """Raise :class:`UsageError` if a ``name=value`` word changes what its configuration does not have.
 
-    It is done in a fork, because Isaac Lab is large and this process lives for hours.
-
     Args:
         more: Words of the user, by the step whose door they are for.
         places: Tells the tasks.
     """
-    overriding = {step: words for step, words in more.items() if any(_is_override(word) for word in words)}
-    if not overriding or not hasattr(os, "fork"):
-        return
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            for step, words in overriding.items():
-                _resolve(step, words, places)
-            code = 0
-        except UsageError as error:
-            os.write(writer, str(error).encode()[:4000])
-            code = 2
-        finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os._exit(code)
-    os.close(writer)
-    with open(reader, encoding="utf-8", errors="replace") as stream:
-        told = stream.read()
-    os.waitpid(child, 0)
-    if told:  # anything else that went wrong is left to the door
-        raise UsageError(told)
+    overriding = {step: words for step, words in more.items() if any(map(_is_override, words))}
+
+    def look() -> None:
+        for step, words in overriding.items():
+            _resolve(step, words, places)
+
+    if overriding:
+        ahead.refuse(look)
 
 
 def _is_override(word: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from alice.learning.stop import SIGNALS
 from alice.runs import lock, provenance
@@ -14,22 +16,43 @@ SET_PARENT_DEATH_SIGNAL = 1
 """From Linux's prctl.h."""
 
 
+def begin(command: Sequence[str], held: lock.Lock, **options) -> subprocess.Popen:
+    """Start a process that the kernel asks to save and leave, by SIGTERM, when whoever started it is gone.
+
+    Args:
+        command: The program and its words.
+        held: Folders that the process holds, too: a start that finds them held finds one of the two at work.
+        options: As of :class:`subprocess.Popen`.
+    """
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    parent = os.getpid()
+
+    def end_with_parent():
+        if library:
+            library.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+            if os.getppid() != parent:  # it was killed before the kernel had been told
+                os._exit(128 + signal.SIGTERM)
+
+    return subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=end_with_parent, **options)
+
+
 def run(door: str, words: list[str], held: lock.Lock) -> int:
-    """Run a door and return its exit code, 128 and the signal's number after a signal, as shells have it.
+    """Run a door of this checkout; see :func:`wait` and :func:`begin`.
 
     Args:
         door: Name of the script, without its suffix.
         words: Its arguments.
-        held: Folders that the door holds, too: a start that finds them held finds one of the two at work.
+        held: Folders that the door holds, too.
     """
-    command = [sys.executable, str(provenance.ROOT / "scripts" / f"{door}.py"), *words]
-    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return wait(begin([sys.executable, str(provenance.ROOT / "scripts" / f"{door}.py"), *words], held))
 
-    def end_with_parent():  # by a SIGTERM, which saves, also if this process is killed
-        if library:
-            library.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
-    process = subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=end_with_parent)
+def wait(process: subprocess.Popen) -> int:
+    """Wait for a process, hand on to it what asks this one to stop, and return its exit code.
+
+    Returns:
+        128 and the signal's number after a signal, as shells have it.
+    """
     asked: list[int] = []
 
     def hand_on(number, frame):
@@ -46,6 +69,9 @@ def run(door: str, words: list[str], held: lock.Lock) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if asked:
-        return 128 + asked[0]
+    return 128 + asked[0] if asked else exit_code(code)
+
+
+def exit_code(code: int) -> int:
+    """Return a process's code as shells have it, where Python has a negative one after a signal."""
     return 128 - code if code < 0 else code

@@ -1,1 +1,1 @@
-"""Variants times seeds: what a choice of the design is worth."""
+"""Many trainings, and what came of them."""

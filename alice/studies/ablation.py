@@ -1,32 +1,26 @@
-"""Trains and audits variants of the task one after another: what each choice of the design is worth.
+"""Variants of the task times seeds: what each choice of the design is worth.
 
-What a finished run showed is a small file in the output folder, ``ablation/<variant>_s<seed>.json``: figures and curve.
-Whatever stops an ablation, the same command goes on, also on another machine: what has such a file is done, a run that
-has a folder in ``logs/rsl_rl/ablation`` is resumed, the others are started.
+What a finished cell showed is a small file in the output folder, ``ablation/<variant>_s<seed>.json``: figures and
+curve. What has such a file is done, also on another machine; each of the others is a trial (``trials.py``).
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from alice.cli import files
 from alice.cli.usage import UsageError
-from alice.runs import checkpoints, provenance, scalars, training
-from alice.runs.provenance import ROOT
-from alice.studies import learning_speed
-from alice.system import affinity
+from alice.runs import provenance, records, scalars
+from alice.studies import learning_speed, trials
 
 TASK = "Alice-Ball-Transfer"
 EXPERIMENT = "ablation"
+LAST = "training"
+"""Folder of a training, or of its last part."""
 AUDIT_SEED = 777
 GOOD = 0.9
 """Success rate of home episodes that a training should reach soon."""
@@ -81,104 +75,46 @@ class Cell:
     seed: int
     iterations: int
 
+    words: tuple[str, ...] = ()
+    """Overrides of all cells; those of the agent are for the training alone."""
+    episodes: int = 1024
+    """Home starts of an audit."""
+
+    @property
+    def name(self) -> str:
+        """What the cell is called everywhere."""
+        return f"{self.variant.name}_s{self.seed}"
+
     @property
     def parts(self) -> list[tuple[str, tuple[str, ...], int]]:
-        """Run name, words and last iteration of each part of the training."""
-        name = f"{self.variant.name}_s{self.seed}"
+        """Folder, words and iterations of each part of the training."""
         if not self.variant.then:
-            return [(name, self.variant.words, self.iterations)]
+            return [(LAST, self.variant.words, self.iterations)]
         first = int(SWITCH * self.iterations)
-        return [(f"{name}_first", self.variant.words, first), (name, self.variant.then, self.iterations)]
+        return [("first", self.variant.words, first), (LAST, self.variant.then, self.iterations - first)]
 
-
-class CommandFailed(RuntimeError):
-    """A training or an audit left with an error; its log tells why."""
-
-
-def run(cells: list[Cell], output: Path, jobs: int, episodes: int, tell=print) -> list[Cell]:
-    """Train and audit what is missing.
-
-    Args:
-        cells: What to have in the end.
-        output: Folder of the results.
-        jobs: Number of cells at a time; with more than one, each has its share of the processor's cores.
-        episodes: Home starts of an audit.
-        tell: Takes a line of text whenever something begins or ends.
-
-    Returns:
-        The cells that failed.
-    """
-    cores = affinity.cores()
-    places: SimpleQueue[list[int]] = SimpleQueue()
-    for job in range(jobs):
-        places.put(cores[job::jobs] if jobs > 1 else cores)
-    failed = []
-
-    def work(cell: Cell) -> None:
-        place = places.get()
-        try:
-            if not is_done(cell, output):
-                _complete(cell, episodes, place, tell)
-                _keep(cell, output)
-        except CommandFailed as error:
-            tell(str(error))
-            failed.append(cell)
-        finally:
-            places.put(place)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(work, cells))
-    return failed
-
-
-def _complete(cell: Cell, episodes: int, cores: list[int], tell) -> None:
-    """Do what is missing of one cell."""
-    before = None
-    for name, words, last in cell.parts:
-        folder = find(name)
-        newest = checkpoints.newest_in(folder) if folder else None
-        if newest is None:
-            count = last if before is None else last - checkpoints.number(before) - 1
-            given = ["--task", TASK, "--seed", str(cell.seed), "--max_iterations", str(count), "--run_name", name]
-            given += ["--experiment_name", EXPERIMENT, *words, *(["--checkpoint", str(before)] if before else [])]
-            _call("train.py", given, name, cores, tell)
-        elif checkpoints.number(newest) + 1 < last:
-            _call("train.py", ["--resume", str(folder)], name, cores, tell)
-        folder = find(name)
-        before = checkpoints.newest_in(folder)
-    for world in cell.variant.audits:
-        target = folder / f"audit_{world}.json"
-        if not target.is_file():
+    def trial(self) -> trials.Trial:
+        """Return the doors that train and audit the cell."""
+        steps, before = [], ()
+        for folder, words, count in self.parts:
+            run = f"{trials.FOLDER}/{folder}"
+            given = ("--task", TASK, "--seed", str(self.seed), "--max_iterations", str(count), "--run", run)
+            steps.append(trials.Step("train", (*given, *before, *words, *self.words)))
+            before = ("--checkpoint", run)
+        actions = [word for word in self.variant.words if word.startswith("env.actions=")]
+        plain = [word for word in self.words if not word.startswith(("agent.", "--"))]
+        for world in self.variant.audits:
+            product = audit_file(world)
+            given = ("--task", TASK, *before, "--episodes", str(self.episodes), "--seed", str(AUDIT_SEED))
             flags = ["--domain_rand"] if world == "domain_rand" else []
-            actions = [word for word in cell.variant.words if word.startswith("env.actions=")]
-            given = ["--task", TASK, "--checkpoint", str(folder), "--episodes", str(episodes)]
-            given += ["--seed", str(AUDIT_SEED), "--json", str(target), *flags, *actions]
-            _call("evaluate.py", given, name, cores, tell)
+            words = (*given, "--json", f"{trials.FOLDER}/{product}", *flags, *actions, *plain)
+            steps.append(trials.Step("evaluate", words, product))
+        return trials.Trial(self.name, tuple(steps))
 
 
-def find(name: str) -> Path | None:
-    """Return the newest folder of a run name, None if there is none."""
-    folders = sorted((checkpoints.LOG_ROOT / EXPERIMENT).glob(f"*_{name}"))
-    folders = [folder for folder in folders if folder.name.split("_", 2)[-1] == name]
-    return folders[-1] if folders else None
-
-
-def _call(door: str, words: list[str], name: str, cores: list[int], tell) -> None:
-    """Run a door in a process of its own; what it prints goes to ``<name>.log`` beside the runs.
-
-    Raises:
-        CommandFailed: If it leaves with an error.
-        KeyboardInterrupt: If it was interrupted.
-    """
-    tell(f"{name}: {door} {' '.join(words)}")
-    log = checkpoints.LOG_ROOT / EXPERIMENT / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    pin = partial(affinity.pin, cores)
-    with log.open("a", encoding="utf-8") as file:
-        command = [sys.executable, str(ROOT / "scripts" / door), *words]
-        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=pin, check=False).returncode
-    if code:
-        raise CommandFailed(f"{name}: {door} left with {code}, see {log}")
+def audit_file(world: str) -> str:
+    """Return the name of the audit in a world, in the folder of a trial."""
+    return f"audit_{world}.json"
 
 
 ##
@@ -188,7 +124,7 @@ def _call(door: str, words: list[str], name: str, cores: list[int], tell) -> Non
 
 def result_file(cell: Cell, output: Path) -> Path:
     """Return the file that keeps what a cell showed."""
-    return output / EXPERIMENT / f"{cell.parts[-1][0]}.json"
+    return output / EXPERIMENT / f"{cell.name}.json"
 
 
 def is_done(cell: Cell, output: Path) -> bool:
@@ -206,16 +142,21 @@ def _read(file: Path, key: str) -> Any:
     return content[key]
 
 
-def _keep(cell: Cell, output: Path) -> None:
-    """Write what a trained and audited cell showed into the output folder."""
-    folder = find(cell.parts[-1][0])
-    curve = success_curve(cell)
+def keep(cell: Cell, output: Path, folder: Path) -> None:
+    """Write what a trained and audited cell showed into the output folder.
+
+    Args:
+        cell: The cell.
+        output: Folder of the results.
+        folder: Folder of its trial.
+    """
+    curve = success_curve(cell, folder)
     good = next((steps for steps, rate in curve if rate >= GOOD), None)
-    record = json.loads((folder / training.RECORD).read_text(encoding="utf-8"))
+    record = records.read(folder / LAST) or {}
     row = {"question": cell.variant.question, "variant": cell.variant.name, "seed": cell.seed}
-    row |= {"commit": (record["git_commit"] or "")[:7], "env_steps": curve[-1][0], "env_steps_to_90": good}
+    row |= {"commit": (record.get("git_commit") or "")[:7], "env_steps": curve[-1][0], "env_steps_to_90": good}
     for world in ("clean", "domain_rand"):
-        file = folder / f"audit_{world}.json"
+        file = folder / audit_file(world)
         audit = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
         row |= {"episodes": audit["episodes"]} if audit else {}
         row |= {f"{world}_success": audit and audit["success"]["rate"]}
@@ -237,18 +178,15 @@ def collect(cells: list[Cell], output: Path) -> dict[str, dict[str, Any]]:
         By name of the cell ``row``, its figures, and ``curve``, points of environment steps and success rate.
     """
     done = [cell for cell in cells if is_done(cell, output)]
-    return {
-        cell.parts[-1][0]: {key: _read(result_file(cell, output), key) for key in ("row", "curve")} for cell in done
-    }
+    return {cell.name: {key: _read(result_file(cell, output), key) for key in ("row", "curve")} for cell in done}
 
 
-def success_curve(cell: Cell) -> list[tuple[int, float]]:
+def success_curve(cell: Cell, folder: Path) -> list[tuple[int, float]]:
     """Return environment steps and success rate of the last 1,000 home episodes, per iteration of a training."""
     rates: dict[int, float] = {}
     for name, _, _ in cell.parts:
-        folder = find(name)
-        rates |= dict(scalars.read(folder).get(learning_speed.SUCCESS, []))
-    size = learning_speed.steps_per_iteration(folder)
+        rates |= dict(scalars.read(folder / name).get(learning_speed.SUCCESS, []))
+    size = learning_speed.steps_per_iteration(folder / LAST)
     return [((iteration + 1) * size, rate) for iteration, rate in sorted(rates.items())]
 
 

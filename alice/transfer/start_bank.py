@@ -41,6 +41,7 @@ class StartBank:
     dish: torch.Tensor
     """Dish centre, (M, 2)."""
     _places: dict[Area, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = field(default_factory=dict, repr=False)
+    _sizes: torch.Tensor | None = field(default=None, repr=False)
 
     @staticmethod
     @lru_cache(maxsize=2)
@@ -70,7 +71,9 @@ class StartBank:
             ValueError: If the bank has no state of a wanted kind and size in the area.
         """
         area = tuple(map(tuple, area))  # an override makes lists of it
-        sizes, _ = self.radius.unique().sort()
+        if self._sizes is None:
+            self._sizes, _ = self.radius.unique().sort()
+        sizes = self._sizes
         off, size = (radius.unsqueeze(-1) - sizes).abs().min(dim=-1)
         order, first, count = self._lookup(area, len(sizes))
         code = kind * len(sizes) + size

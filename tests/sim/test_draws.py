@@ -21,7 +21,7 @@ def world(env) -> dict[str, torch.Tensor]:
     from isaaclab_ov import tensor_types
 
     arm, ball, state = env.scene["robot"].data, env.scene["ball"].data, transfer_state(env)
-    servos = env.action_manager.get_term("joints")._servos
+    servos = env.action_manager.get_term("joints").servos
     materials = tensor_types.RIGID_BODY_SHAPE_FRICTION_AND_RESTITUTION
     found = {
         "ball": state.now.ball_pos,

@@ -42,7 +42,7 @@ def begin_again(self):
     last = self._saved
     obs = stock(self)
     env = self.env.unwrapped
-    arm, ball, servos = env.scene["robot"].data, env.scene["ball"].data, env.action_manager.get_term("joints")._servos
+    arm, ball, servos = env.scene["robot"].data, env.scene["ball"].data, env.action_manager.get_term("joints").servos
     joints = ("stiffness", "damping", "friction_coeff", "armature", "effort_limits")
     world = {f"joint_{name}": getattr(arm, f"joint_{name}") for name in joints}
     world |= {"link_mass": arm.body_mass, "joint_pos": arm.joint_pos, "ball_mass": ball.body_mass}

@@ -10,16 +10,24 @@ pytest.importorskip("serial")
 torch = pytest.importorskip("torch")
 
 from alice import arms  # noqa: E402
+from alice.assets import POLICIES_DIR  # noqa: E402
 from alice.cli.usage import UsageError  # noqa: E402
+from alice.deploy import calibration, camera, policy  # noqa: E402
 from alice.deploy.bus import open_bus  # noqa: E402
 from alice.deploy.clock import MachineClock  # noqa: E402
 from alice.deploy.emulator import EmulatedArm, EmulatedArms, terminal  # noqa: E402
 from alice.deploy.emulator import world as worlds  # noqa: E402
 from alice.deploy.emulator.bench import servo_angles  # noqa: E402
+from alice.deploy.emulator.camera import SharedPicture, grained  # noqa: E402
+from alice.deploy.lockstep import Nobody  # noqa: E402
+from alice.deploy.loop import Loop  # noqa: E402
+from alice.deploy.states import State  # noqa: E402
+from alice.deploy.trials import OneTransfer  # noqa: E402
 from alice.evaluation import wire  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 COUNT, STEPS = 4, 25
+CAMERA_TASK = "Alice-Ball-Transfer-Camera"
 
 
 def counts_of(plant, joint_pos: np.ndarray) -> np.ndarray:
@@ -114,3 +122,33 @@ def test_a_simulated_arm_behind_a_port_is_read_and_moved_in_real_time(simulate):
     thread.join()
     served.close()
     assert steps > 20 and found["end"] == pytest.approx(found["goal"], abs=3)
+
+
+def test_a_policy_sees_what_the_simulated_arm_shares(simulate, tmp_path):
+    """What run_arm.py --camera FILE does with the file of emulate_arm.py --sim --picture FILE, in lockstep."""
+    env = simulate(task=CAMERA_TASK, num_envs=1, play=True, endless=True)
+    arm = arms.of(env)
+    emulated = EmulatedArms(arm, worlds.nominal(arm))
+    wired, (bus,) = wire.WiredArms(env, emulated.plant), emulated.buses()
+    shared, clock = SharedPicture(tmp_path / "picture", is_writer=True), emulated.clocks[0]
+    shared.write(wired.picture(), clock.now())
+    network = policy.load(POLICIES_DIR / f"{CAMERA_TASK}.onnx")
+    eye = camera.open_camera(str(tmp_path / "picture"), clock, network.contract)
+    plan = OneTransfer(None, tuple(transfer_state(env).dish_pos[0, :2].tolist()), 1.5)
+    loop = Loop(bus, clock, network, calibration.nominal(arm), plan, Nobody(), eye, tell=lambda line: None)
+    now = clock.now()
+    for step in range(80):
+        emulated.begin_step(now)
+        loop.step(now)
+        now += env.step_dt
+        command = loop.safety.last
+        wired.step(emulated.end_step(now), command[None])
+        wired.tell(np.array([], int))
+        shared.write(grained(wired.picture(), step), now)
+    events = [event["event"] for event in loop.box.events]
+    assert events[:4] == ["checked", "at home", "go", "over"], loop.box.events
+    columns = loop.box.columns()
+    ran = columns["state"] == list(State).index(State.RUNNING)
+    assert len(set(columns["picture"][ran].tolist())) == ran.sum(), "a new one in every control step"
+    assert np.ptp(columns["command"][ran], axis=0).max() > 0.1
+    shared.close()

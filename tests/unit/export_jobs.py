@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import shutil
 from pathlib import Path
@@ -36,3 +37,21 @@ def make_run(place: Path, *words: str, **record: object) -> Path:
     content = {"task": TASK, "agent": launch.DEFAULT_AGENT, "overrides": list(words), **record}
     provenance.write_json(folder / training.RECORD, content)
     return folder
+
+
+def resolved(*words: str, task: str = TASK, **changes: object):
+    """Return the environment configuration of a task.
+
+    Args:
+        words: Overrides, resolved by Isaac Lab; slow.
+        task: Task id.
+        changes: Values by dotted path without ``env.``, put into the finished configuration; fast.
+    """
+    env_cfg = copy.deepcopy(configurations(task, words)[0])
+    for path, value in changes.items():
+        *parents, leaf = path.split(".")
+        node = env_cfg
+        for name in parents:
+            node = node[name] if isinstance(node, dict) else getattr(node, name)
+        node.__setitem__(leaf, value) if isinstance(node, dict) else setattr(node, leaf, value)
+    return env_cfg

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from door_walk import call
 
 from alice import arms
+from alice.deploy import calibration
 from alice.deploy.bus.interface import Position
 from alice.deploy.bus.opening import bus_on
 from alice.deploy.calibrating import acceptance, guide, plausible, tasks
@@ -79,6 +81,21 @@ def test_an_arm_as_delivered_is_found_as_well(arm):
 def test_a_hand_of_two_degrees_is_refused_by_name_and_not_believed():
     result = acceptance.of_world(arms.named("so101"), 3, repeatability=math.radians(2.0))
     assert "unknown zero" in result.refused or "mistaken" in result.refused
+
+
+@pytest.mark.slow
+@by_arm
+def test_the_door_measures_an_emulated_arm_and_its_file_is_one_to_drive_with(arm, tmp_path):
+    hidden = world.drawn(arm, 7)
+    (tmp_path / "hidden.json").write_text(hidden.to_json(arm))
+    words = ["--arm", arm.name, "--port", "emulated", "--world", "hidden.json", "--output", "mine.json"]
+    code, out, err = call("calibrate_arm", words, tmp_path)
+    assert code == 0 and "not verified" in out.splitlines()[-1], err
+    with pytest.raises(CalibrationError, match="verified"):
+        calibration.read(tmp_path / "mine.json", arm, must_be_verified=True)
+    code, out, err = call("calibrate_arm", [*words, "--check"], tmp_path)
+    assert code == 0 and "mine.json: verified" in out.splitlines()[-1], err
+    assert calibration.read(tmp_path / "mine.json", arm, must_be_verified=True).arm == arm.name
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from alice.deploy import camera
 from alice.deploy.calibration import CameraCalibration
 from alice.deploy.camera import CameraError
 from alice.deploy.clock import SteppedClock
+from alice.deploy.emulator.camera import SharedPicture, grained
+from alice.deploy.watching import Watch
 
 cv2 = pytest.importorskip("cv2")
 
@@ -52,9 +54,42 @@ def test_the_emulated_camera_gives_pictures_of_the_size_that_the_policy_sees():
     assert picture.shape == (ITEM.height, ITEM.width, 3)
 
 
+def test_the_picture_that_a_simulated_arm_shares_is_a_camera(tmp_path):
+    shared, clock = SharedPicture(tmp_path / "picture", is_writer=True), SteppedClock()
+    pictures = np.random.default_rng(0).integers(0, 256, (2, ITEM.height, ITEM.width, 3), np.uint8)
+    shared.write(pictures[0], 1.0)
+    watch = Watch(camera.open_camera(str(tmp_path / "picture"), clock, CONTRACT), CONTRACT)
+    assert (watch.look(None, 1.02).picture == pictures[0]).all() and watch.age(1.02) == pytest.approx(0.02)
+    shared.write(pictures[1], 1.05)
+    assert (watch.look(None, 1.07).picture == pictures[1]).all()
+    shared.close()
+    assert not watch.look(None, 1.3).is_news and watch.age(1.3) == pytest.approx(0.25)
+
+
+def test_an_arm_that_moves_before_what_does_not_change_has_no_frozen_camera():
+    """Rendered pictures are the same to the bit where nothing changes; a camera's never are."""
+    plain = np.random.default_rng(0).integers(0, 256, (ITEM.height, ITEM.width, 3), np.uint8)
+    for grain, ages in ((grained, [0.0] * 4), (lambda picture, number: picture, [0.0, 0.05, 0.10, 0.15])):
+        shown = iter(range(4))
+        watch = Watch(Shown(lambda grain=grain, shown=shown: (grain(plain, k := next(shown)), 0.05 * k)), CONTRACT)
+        for step, age in enumerate(ages):
+            watch.look(np.full(7, 0.02 * step), 0.05 * step)
+            assert watch.age(0.05 * step) == pytest.approx(age)
+
+
+class Shown:
+    """A camera of somebody's making."""
+
+    def __init__(self, read):
+        self.read = read
+
+    def close(self):
+        pass
+
+
 WRONG = {
     "99": "camera 99 does not exist; cameras here:",
-    "nowhere": "no number, film or folder of pictures; cameras here:",
+    "nowhere": "no number, film, folder of pictures or --picture of emulate_arm.py; cameras here:",
     "letter.txt": "no film that OpenCV can read",
     "empty": "a folder without pictures",
     "small": "gives 16x12 pixels, the policy sees 64x48",

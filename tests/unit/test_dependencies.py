@@ -20,6 +20,8 @@ FOLDERS = ("alice", "tasks", "agents", "assets", "scripts")
 FOUND_THERE = {
     "tensorrt": "comes with JetPack; alice/deploy runs without it",
     "matplotlib": "show_run.py plots where it is there; a training brings it",
+    "ray": "docs/sweeps.md has the command: an environment of its own, since it and ovphysx disagree about packaging",
+    "optuna": "comes with it",
     "lerobot": "docs/lerobot.md has the command: no extra can say which side wins about packaging",
 }
 """Imports that no installer is asked for, and why."""

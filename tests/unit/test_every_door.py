@@ -86,7 +86,7 @@ def test_help_shows_usage_and_examples_and_changes_nothing(door, tmp_path):
 def test_help_shows_a_change_of_the_configuration_where_a_door_takes_one(door, tmp_path):
     _, out, _ = call(door, ["--help"], tmp_path)
     source = (ROOT / "scripts" / f"{door}.py").read_text()
-    takes_words = "launch.prepare(" in source or bool(parser_of(door).others)
+    takes_words = any(call in source for call in ("launch.prepare(", "engine.run(")) or bool(parser_of(door).others)
     said = re.search(r"^Words such as (\S+=\S+)", out, re.MULTILINE)
     assert bool(said) == takes_words
 

@@ -1,9 +1,7 @@
 """What doors write is written whole or not at all, and what they read is looked at first."""
 
-import ast
 import contextlib
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -14,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alice.cli import files, usage
+from alice.cli import files
 from alice.cli.usage import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,98 +177,6 @@ def test_the_longest_name_can_be_written(tmp_path):
 
 
 ##
-# No writer goes past files.writing
-##
-
-WRITING_CALLS = {"write_text", "write_bytes", "savefig", "savez", "savez_compressed", "get_writer", "copyfile", "copy"}
-WRITING_CALLS |= {"imwrite", "mimsave", "to_csv"}
-NAMED_CALLS = {("torch", "save"), ("np", "save"), ("onnx", "save"), ("json", "dump"), ("yaml", "dump")}
-NAMED_CALLS |= {("shutil", "move")}
-EXCUSED = {
-    "alice/cli/files.py": "is the mechanism",
-    "alice/learning/runner.py": "checkpoints: written under a temporary name by a rule of their own",
-    "alice/cli/terminal.py": "a log of what the simulator says, which grows as it comes",
-    "alice/studies/ablation.py:_call": "a log, which is appended to",
-    "alice/deploy/engine.py:build": "engine and stamp, both under temporary names, with errors of its own",
-    "alice/deploy/emulator/camera.py:write": "a picture 30 times a second, under a temporary name",
-    "alice/offline/pack.py": "parts in a folder of their own: their sums come last, without them nothing can be joined",
-    "alice/studies/gpu_proof.py:_ask": "a log of what a command says, which grows as it comes",
-    "alice/export/onnx_file.py:write": "network and contract, both under temporary names, with errors of its own",
-}
-"""Writers that do not stand inside ``with files.writing(...)``, and why they need not."""
-
-
-def _writes(call: ast.Call) -> bool:
-    """Whether a call writes a file: by its name, or as ``open`` with a mode that writes."""
-    if isinstance(call.func, ast.Attribute):
-        owner = getattr(call.func.value, "id", "")
-        if owner == "files" or (call.func.attr == "copy" and owner != "shutil"):
-            return False
-        if call.func.attr in ("savefig", "savez_compressed") and getattr(call.args[0], "id", "") == "buffer":
-            return False
-        if call.func.attr in WRITING_CALLS or (owner, call.func.attr) in NAMED_CALLS:
-            return True
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    modes = [word.value for word in (*call.args, *(k.value for k in call.keywords)) if isinstance(word, ast.Constant)]
-    return name == "open" and any(isinstance(m, str) and m[:1] in ("w", "a", "x") and len(m) < 4 for m in modes)
-
-
-def _bare_writers(source: str) -> list[tuple[str, int]]:
-    """Return function and line of every call that writes a file outside of ``with files.writing(...)``."""
-    found = []
-
-    def walk(node: ast.AST, function: str, is_safe: bool) -> None:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            function = node.name
-        if isinstance(node, ast.With):
-            names = [ast.unparse(item.context_expr) for item in node.items]
-            if any(name.startswith("files.writing(") for name in names):
-                is_safe = True
-        if isinstance(node, ast.Call) and _writes(node) and not is_safe:
-            found.append((function, node.lineno))
-        for child in ast.iter_child_nodes(node):
-            walk(child, function, is_safe)
-
-    walk(ast.parse(source), "", False)
-    return found
-
-
-def test_every_writer_writes_whole_files_or_none():
-    bad, used = [], set()
-    for folder in ("alice", "scripts", "tasks", "agents", "assets"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            for function, line in _bare_writers(path.read_text(encoding="utf-8")):
-                excuse = {name, f"{name}:{function}"} & EXCUSED.keys()
-                used |= excuse
-                bad += [] if excuse else [f"{name}:{line} in {function}"]
-    assert not bad, "write inside `with files.writing(path) as fresh:`"
-    assert used == set(EXCUSED), "an excuse that nobody needs"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "path.write_text(text)",
-        "path.open('w')",
-        "open(path, mode='wb')",
-        "np.savez_compressed(path, a=1)",
-        "torch.save(content, path)",
-        "figure.savefig(path)",
-        "shutil.copyfile(a, b)",
-    ],
-)
-def test_a_bare_writer_is_seen(line):
-    assert _bare_writers(line) == [("", 1)]
-    assert _bare_writers(f"with files.writing(path) as fresh:\n    {line}") == []
-
-
-@pytest.mark.parametrize("line", ["path.open('rb')", "open(path)", "copy.copy(a)", "figure.savefig(buffer)"])
-def test_a_reader_is_no_writer(line):
-    assert _bare_writers(line) == []
-
-
-##
 # Readers
 ##
 
@@ -327,80 +233,3 @@ def test_a_recording_that_is_none_is_refused(name, tmp_path):
     with pytest.raises(UsageError, match=r"^recorded inputs 'inputs.npz'") as told:
         recordings.load(tmp_path / "inputs.npz", contract)
     assert "\n" not in str(told.value)
-
-
-##
-# What the machine does
-##
-
-SCRIPT = """
-import errno, sys
-from alice.cli import usage
-
-def main(argv):
-    {body}
-
-usage.run(main)
-"""
-
-
-def _run(body: str, **kwargs):
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(body=body)], capture_output=True, text=True, timeout=60, **kwargs
-    )
-
-
-def test_an_error_of_the_machine_is_one_line():
-    done = _run("raise OSError(errno.ENOSPC, 'No space left on device', '/data/film.mp4')")
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("alice: error: '/data/film.mp4' cannot be used: No space left on device;")
-    assert done.stderr.count("\n") == 1
-
-
-def test_an_error_of_ours_keeps_its_traceback():
-    done = _run("open('/no/such/file')")
-    assert done.returncode == 1 and "Traceback" in done.stderr
-
-
-def test_output_that_nobody_reads_ends_a_door_quietly():
-    command = f'{sys.executable} -c "$CODE" | head -n 1; echo ${{PIPESTATUS[0]}}'
-    code = SCRIPT.format(body="[print(line) for line in range(100000)]")
-    done = subprocess.run(["bash", "-c", command], env={**os.environ, "CODE": code}, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["0", "141"] and done.stderr == ""
-
-
-def test_a_working_directory_that_is_gone_is_told_in_one_line(tmp_path):
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    code = """
-import os, sys
-from alice.cli import files, usage
-
-os.rmdir(os.getcwd())
-sys.argv = ["x", "--output", "new"]
-
-def main(argv):
-    parser = usage.DoorParser("What.\\n\\nscripts/x.py")
-    parser.add_argument("--output", type=files.Target(folder=True), help="where to")
-    usage.parse(parser, argv)
-
-usage.run(main)
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("alice: error: --output: 'new' cannot be written")
-
-
-##
-# Commands as they must be typed here
-##
-
-
-@pytest.mark.parametrize(("inside", "start"), [(".", ""), ("..", f"{ROOT.name}/"), ("docs", f"{ROOT}/")])
-def test_an_example_is_shown_as_it_must_be_typed_here(inside, start, monkeypatch):
-    monkeypatch.chdir(ROOT / inside)
-    shell = "./isaaclab.sh" if inside == "." else f"{start}isaaclab.sh"
-    told = usage.from_here("./isaaclab.sh -p scripts/play.py --task X")
-    assert told == f"{shell} -p {start}scripts/play.py --task X"
-    for word in told.split()[:3:2]:
-        assert Path(word).is_file()

@@ -1,31 +1,13 @@
 """The folder of ``--run``: begin, go on, finished or refused, decided without a simulator; and who holds it."""
 
-import argparse
-import json
 import os
-import signal
-import stat
-import subprocess
-import sys
 
 import pytest
+from run_folders import TASK, flags, make_run, run_of, words
 
 from alice.cli.usage import UsageError
-from alice.runs import chain_record, checkpoints, folders, lock, records, wording
+from alice.runs import folders, lock, wording
 from alice.runs.folders import Asked, Content, Step
-
-TASK = "Alice-Ball-Transfer"
-
-
-def flags(**given) -> argparse.Namespace:
-    names = (*wording.FLAGS, "max_iterations", "more_iterations")
-    found = {**dict.fromkeys(names), "agent": "default", "task": TASK, "domain_rand": False, **given}
-    return argparse.Namespace(**found)
-
-
-def words(*overrides, others=(), **given) -> dict[str, str]:
-    return wording.of(flags(**given), list(overrides), list(others))
-
 
 ##
 # Same words
@@ -104,10 +86,6 @@ def test_the_number_of_iterations_is_read_from_flag_or_override():
 ##
 
 
-def run_of(planned: int = 10, **more) -> dict:
-    return {"task": TASK, "agent": "default", "max_iterations": planned, "seed": 1, "words": words(), **more}
-
-
 DECISIONS = {
     "no folder": (Content(), {}, (Step.BEGIN, None)),
     "killed before its first checkpoint": (Content(run_of()), {}, (Step.BEGIN, None)),
@@ -176,20 +154,6 @@ def test_another_machine_or_program_is_told():
 ##
 
 
-def make_run(folder, *numbers: int, **more):
-    """Make what a training leaves; its checkpoints are archives that look right from outside."""
-    import zipfile
-
-    (folder / "params").mkdir(parents=True)
-    (folder / records.RECORD).write_text(json.dumps(run_of(**more)))
-    for name in ("run.json", "events.out.tfevents.1.host", ".model_9.pt.77.tmp"):
-        (folder / name).write_text("{}")
-    for number in numbers:
-        with zipfile.ZipFile(folder / f"model_{number}.pt", "w") as archive:
-            archive.writestr("archive/data.pkl", b"x")
-    return folder
-
-
 def test_an_empty_folder_is_as_good_as_none(tmp_path):
     assert folders.look(tmp_path / "missing") == folders.look(tmp_path) == Content()
     (tmp_path / lock.FILE).touch()
@@ -246,163 +210,3 @@ def test_entering_changes_nothing_where_there_is_nothing(tmp_path):
         with pytest.raises(UsageError, match="holds 'photos'"):
             folders.enter(place, Asked(words()), held)
         assert os.listdir(place) == ["photos"]
-
-
-##
-# The lock
-##
-
-
-HOLDER = """
-import sys, time
-from pathlib import Path
-from alice.runs import lock
-held = lock.Lock()
-held.take(Path(sys.argv[1]))
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-@pytest.fixture
-def holder(tmp_path):
-    """Return a process that holds the folder, and kill it in the end."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-
-
-def test_a_second_process_is_refused_until_the_first_is_killed(holder, tmp_path):
-    with lock.Lock() as held:
-        with pytest.raises(UsageError, match=f"in use by process {holder.pid} on "):
-            held.take(tmp_path)
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
-        assert (tmp_path / lock.FILE).exists(), "what is left of it does not matter"
-        held.take(tmp_path)
-        held.take(tmp_path)
-    with lock.Lock() as other:
-        other.take(tmp_path)
-
-
-def test_a_child_process_keeps_the_lock_only_if_it_is_given_it(tmp_path):
-    with lock.Lock() as held:
-        held.take(tmp_path)
-        stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        heir = subprocess.Popen(["sleep", "60"], pass_fds=held.descriptors)
-    with lock.Lock() as held:
-        with pytest.raises(UsageError, match="in use"):
-            held.take(tmp_path)
-        heir.kill()
-        heir.wait()
-        held.take(tmp_path)
-    stranger.kill()
-    stranger.wait()
-
-
-def test_a_deleted_file_is_no_lock(tmp_path, monkeypatch):
-    """One start deletes the file of a run that never began, while another has just opened it."""
-    with lock.Lock() as first, lock.Lock() as second:
-        first.take(tmp_path)
-        stock, calls = lock._lock, []
-
-        def late(descriptor, folder):
-            if not calls:
-                first.forget(tmp_path)
-            calls.append(descriptor)
-            stock(descriptor, folder)
-
-        monkeypatch.setattr(lock, "_lock", late)
-        second.take(tmp_path)
-        assert len(calls) == 2
-        with pytest.raises(UsageError, match="in use"):
-            first.take(tmp_path)
-
-
-def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, capsys):
-    import errno
-    import fcntl
-
-    def flock(descriptor, how):
-        raise OSError(errno.ENOTSUP, "Operation not supported")
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with lock.Lock() as held:
-        held.take(tmp_path)
-    told = capsys.readouterr().err
-    assert "cannot be locked (Operation not supported)" in told and told.count("\n") == 1
-
-
-def test_only_rank_0_holds_the_folder_of_a_distributed_training(holder, tmp_path, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
-    with lock.Lock() as held:
-        held.take(tmp_path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with lock.Lock() as held, pytest.raises(UsageError, match="cannot be written"):
-        held.take(tmp_path)
-
-
-##
-# The folder of a chain
-##
-
-
-def test_a_chain_remembers_words_iterations_stages_and_its_better_end(tmp_path):
-    place = tmp_path / "chain"
-    with lock.Lock() as held:
-        record = chain_record.Record(place, Asked(words(seed=2), 5), held)
-        assert not place.exists(), "until the first stage begins"
-        record.begin("distillation")
-        with pytest.raises(UsageError, match="--seed 3 was --seed 2"):
-            chain_record.Record(place, Asked(words(seed=3), 5), held)
-        assert chain_record.Record(place, Asked(words(seed=2)), held).iterations == 5
-        record = chain_record.Record(place, Asked(words(seed=2), 8), held)
-        assert record.iterations == 8, "the first stage may still go on"
-        record.begin("finetune")
-        with pytest.raises(UsageError, match=r"ended after 8, and the second one has begun.*--resume .*finetune"):
-            chain_record.Record(place, Asked(words(seed=2), 9), held)
-        assert record.end is None
-        better = make_run(place / "finetune", 7) / "model_7.pt"
-        record.finish("50.00% of 4 starts", better)
-        end = chain_record.Record(place, Asked(words(seed=2)), held).end
-    assert end == f"finished: {place}; 50.00% of 4 starts; the better one: {better}"
-    with pytest.raises(UsageError, match="holds a chain of --teacher"), lock.Lock() as held:
-        folders.enter(place, Asked(words()), held)
-
-
-def test_a_chain_is_a_policy_for_every_door(tmp_path, capsys):
-    make_run(tmp_path / "first", 9)
-    (tmp_path / records.CHAIN).write_text(json.dumps({"stages": ["first", "second"]}))
-    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "first" / "model_9.pt"
-    assert "has not compared its ends" in capsys.readouterr().err
-    make_run(tmp_path / "second", 3, 4)
-    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "second" / "model_4.pt"
-    (tmp_path / records.CHAIN).write_text(json.dumps({"stages": ["first", "second"], "better": "first/model_9.pt"}))
-    capsys.readouterr()
-    assert checkpoints.resolve(str(tmp_path), "") == tmp_path / "first" / "model_9.pt"
-    assert capsys.readouterr().err == ""
-
-
-def test_a_run_is_no_chain(tmp_path):
-    make_run(tmp_path / "a", 3)
-    with lock.Lock() as held, pytest.raises(UsageError, match="holds a run without --teacher"):
-        chain_record.Record(tmp_path / "a", Asked(words()), held)
-
-
-def test_an_audit_is_done_once(tmp_path):
-    end, result = tmp_path / "model_1.pt", tmp_path / "selection.json"
-    end.write_bytes(b"weights")
-    assert not chain_record.is_audited(end, result, 4)
-    from alice.runs import provenance
-
-    result.write_text(json.dumps({"checkpoint_sha256": provenance.sha256(end), "episodes": 4}))
-    assert chain_record.is_audited(end, result, 4)
-    assert not chain_record.is_audited(end, result, 8)
-    end.write_bytes(b"other weights")
-    assert not chain_record.is_audited(end, result, 4)

@@ -1,21 +1,44 @@
 """How an episode begins: where ball and dish are drawn, and that each start kind is what its name says."""
 
 import copy
+import traceback
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from made_up import CRANE  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.mdp import events  # noqa: E402
+from alice.transfer import places  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 AREA = ((0.09, 0.29), (-0.12, 0.12))
 HOME = torch.tensor(list(XARM1S.home))
 LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints]) for end in ("lower", "upper"))
+
+
+class Waits(TorchDispatchMode):
+    """Writes down what would make the processor wait for a GPU: a number that it looks at, a list as a tensor."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "is_nonzero", "_unique2", "unique_dim")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        is_mask = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
+        is_list = name == "lift_fresh" and args[0].dim() > 0  # a single number is filled in on the GPU
+        if name in self.NAMES or is_mask or is_list:
+            frames = [frame for frame in traceback.extract_stack() if "torch" not in frame.filename][:-1]
+            if "/alice/" in frames[-1].filename:  # what the fakes of these tests do is their own affair
+                self.seen.append(f"{frames[-1].filename}:{frames[-1].lineno} {name}")
+        return function(*args, **(kwargs or {}))
 
 
 ##
@@ -25,7 +48,7 @@ LOWER, UPPER = (torch.tensor([getattr(joint, end) for joint in XARM1S.joints]) f
 
 def test_pairs_lie_in_the_area_and_apart():
     torch.manual_seed(0)
-    ball, dish = events.draw_pair(5000, AREA, 0.08, "cpu")
+    ball, dish = places.draw_pair(5000, AREA, 0.08, "cpu")
     assert ball.shape == dish.shape == (5000, 2)
     for place in (ball, dish):
         assert (place[:, 0] >= 0.09).all() and (place[:, 0] <= 0.29).all()
@@ -37,7 +60,7 @@ def test_pairs_lie_in_the_area_and_apart():
 
 def test_pairs_without_a_separation_are_uniform():
     torch.manual_seed(1)
-    ball, dish = events.draw_pair(20000, AREA, 0.0, "cpu")
+    ball, dish = places.draw_pair(20000, AREA, 0.0, "cpu")
     for place in (ball, dish):
         cells = ((place - torch.tensor([0.09, -0.12])) / torch.tensor([0.05, 0.06])).long()
         counts = torch.bincount(cells[:, 0] * 4 + cells[:, 1], minlength=16)
@@ -47,7 +70,7 @@ def test_pairs_without_a_separation_are_uniform():
 
 def test_pairs_cover_both_sides_and_all_directions():
     torch.manual_seed(2)
-    ball, dish = events.draw_pair(20000, AREA, 0.08, "cpu")
+    ball, dish = places.draw_pair(20000, AREA, 0.08, "cpu")
     for place in (ball, dish):
         cells = ((place - torch.tensor([0.09, -0.12])) / torch.tensor([0.05, 0.06])).long()
         counts = torch.bincount(cells[:, 0] * 4 + cells[:, 1], minlength=16)
@@ -57,10 +80,31 @@ def test_pairs_cover_both_sides_and_all_directions():
     assert abs((ball[:, 0] * way[:, 1]).mean()) < 1e-3
 
 
+LOW_SPAN = torch.tensor([0.09, -0.12]), torch.tensor([0.2, 0.24])
+WIDEST = 0.5 * (0.2**2 + 0.24**2) ** 0.5
+
+
+@pytest.mark.parametrize("separation", [0.0, 0.08, 0.999 * WIDEST])
+def test_a_gpu_draws_the_same_pairs_without_being_waited_for(separation):
+    """On it the processor would wait for each number that it looks at; here only the draws are looked at."""
+    torch.manual_seed(3)
+    expected = places.draw_pair(20000, AREA, separation, "cpu")
+    with Waits() as waits:
+        found = places._draw_pair_at_once(20000, *LOW_SPAN, separation)
+    assert waits.seen == []
+    assert (found[0] - found[1]).norm(dim=-1).min() >= separation
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == (20000, 2)
+        quantiles = torch.linspace(0.0, 1.0, 21)
+        assert (one.quantile(quantiles, dim=0) - other.quantile(quantiles, dim=0)).abs().max() < 0.006
+    apart = [(ball - dish).norm(dim=-1).mean() for ball, dish in (found, expected)]
+    assert abs(apart[0] - apart[1]) < 0.002
+
+
 @pytest.mark.parametrize("separation", [0.16, 0.5, 10.0])
 def test_a_separation_without_room_is_refused(separation):
     with pytest.raises(ValueError, match=f"min_separation={separation}.*smaller"):
-        events.draw_pair(4, AREA, separation, "cpu")
+        places.draw_pair(4, AREA, separation, "cpu")
 
 
 ##
@@ -105,6 +149,18 @@ def test_the_documented_kinds():
 def test_an_unknown_kind_is_refused(make_env, bank):
     with pytest.raises(ValueError, match=r"\['in_hnd'\] are unknown.*'in_hand'"):
         events.reset_transfer(make_env(2), None, {"home": 1.0, "in_hnd": 1.0}, bank, AREA, 0.08, 0.0, (0.0, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["home", "in_hand"])
+def test_a_reset_makes_the_processor_wait_for_a_gpu_three_times_at_most(kind, make_env, bank, monkeypatch):
+    """Which do not begin at home, whether the bank has a state for each of them, and whose episode has ended."""
+    monkeypatch.setattr(places, "draw_pair", lambda count, *area: places._draw_pair_at_once(count, *LOW_SPAN, 0.08))
+    monkeypatch.setattr(events, "draw_pair", places.draw_pair)
+    env = make_env(20)
+    _reset(env, bank, kind)
+    with Waits() as waits:
+        _reset(env, bank, kind)
+    assert 2 <= len(waits.seen) <= 3, "\n".join(waits.seen)
 
 
 @pytest.mark.parametrize("kind", START_KINDS)

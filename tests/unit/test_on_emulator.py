@@ -1,5 +1,6 @@
 """The whole way in simulated time: policy, loop, safety, driver, bytes, emulated arm; and what breaks."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -9,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up import contract_of
 
 from alice import arms
 from alice.arms import kinematics
-from alice.deploy import calibration, fault_bench
+from alice.deploy import calibration, fault_bench, running
 from alice.deploy.bus.opening import bus_on, open_bus
 from alice.deploy.clock import MachineClock, SteppedClock
 from alice.deploy.emulator import EmulatedArm, EmulatedCamera
 from alice.deploy.emulator import world as worlds
+from alice.deploy.emulator.bench import servo_angles
+from alice.deploy.guard import Guard
 from alice.deploy.loop import Loop
 from alice.deploy.trials import OneTransfer
 
@@ -66,6 +70,43 @@ def test_a_whole_run_is_safe_on_every_bus_and_on_an_arm_that_is_off(name, protoc
     commands = commands[np.isfinite(commands).all(axis=1)]
     assert (np.abs(np.diff(commands, axis=0)) <= loop.safety.guard.step + 1e-9).all()
     assert made.refused == []
+
+
+class Leading:
+    """A person who leads an emulated arm to a pose and presses Enter, when told to.
+
+    Args:
+        made: The arm, on a bench.
+        pose: Where to, (J,) [rad, m].
+    """
+
+    stops = 0
+
+    def __init__(self, made, pose):
+        self._made, self._pose, self._ready_at = made, pose, np.inf
+
+    def keys(self):
+        is_ready = self._made.clock.now() > self._ready_at
+        self._ready_at = np.inf if is_ready else self._ready_at
+        return "\n" if is_ready else ""
+
+    def tell(self, line):
+        if line.startswith("lead"):
+            assert not self._made.plant.servos.is_loaded.any()
+            self._made.plant.links.held[0] = servo_angles(self._made.arm, self._pose)
+        self._ready_at = self._made.clock.now() + 1.0
+
+
+@pytest.mark.parametrize(("name", "protocol"), BUSES)
+def test_a_dish_is_taught_by_a_hand_that_leads_the_emulated_arm(name, protocol):
+    arm, clock = arms.named(name), SteppedClock()
+    made = EmulatedArm(arm, clock=clock, protocol=protocol)
+    bus, known = bus_on(arm, made.wire(), clock, protocol), calibration.nominal(arm)
+    pose = Guard(known, contract_of(arm=arm)).with_tip_at(np.array(arm.home), 0.04)
+    person = Leading(made, pose)
+    parts = running.Parts(arm, None, known, bus, None, None, contextlib.ExitStack())
+    dish = running.teach_dish(parts, clock, person, person.tell)
+    assert dish == pytest.approx(kinematics.forward(arm, pose)[0][:2], abs=0.005)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from alice.cli.usage import UsageError
 from alice.pipeline import drive, manifest, words
 from alice.pipeline.places import Places
 from alice.pipeline.steps import MADE_BY, RUNS, STAGES, STEPS
-from alice.runs import launch, overrides
+from alice.runs import ahead, launch, overrides
 
 TASK = "Alice-Ball-Transfer"
 
@@ -312,5 +312,5 @@ def test_a_wrong_word_of_a_late_stage_is_told_before_the_first_door_is_started(s
 def test_right_words_pass_and_are_looked_at_once(make, monkeypatch):
     more = {"student": ["agent.algorithm.replay_size=100"], "audits": ["--episodes", "8", "physics=ovphysx"]}
     assert make(Doors(), more=more).run() == 0
-    monkeypatch.setattr(words.os, "fork", None)  # would fail
+    monkeypatch.setattr(ahead.os, "fork", None)  # would fail
     assert make(Doors(), more=more).run() == 0

@@ -7,6 +7,7 @@ import pytest
 from made_up import contract_of
 
 from alice import arms
+from alice.arms import kinematics
 from alice.deploy import calibration
 from alice.deploy.guard import TABLE_DEPTH, Guard
 from alice.deploy.safety import Look, Safety
@@ -212,6 +213,24 @@ def test_whatever_a_policy_wants_commands_stay_within_limits_and_above_the_table
         assert (day.pose >= day.guard.lower - 1e-9).all() and (day.pose <= day.guard.upper + 1e-9).all()
         assert day.guard.tip_height(day.pose) >= -TABLE_DEPTH - 1e-9
     assert day.largest <= 1.0 + 1e-9
+
+
+@by_arm
+def test_a_tip_that_is_sent_along_under_the_table_goes_along_on_top(arm):
+    """A policy that presses on the table while it goes somewhere gets there, at the depth that there is."""
+    guard = Day(arm).guard
+    last = guard.with_tip_at(np.array(arm.home), -TABLE_DEPTH + 0.001)
+    columns, (tool, _) = arm.arm_columns, kinematics.forward(arm, last)
+    point = np.array([[tool[0] + 0.03, tool[1], tool[2] - 0.02]])
+    goal = last.copy()
+    goal[columns] = kinematics.inverse(arm, point, kinematics.hand_pitch(arm, last), last[arm.roll_column])[0][0]
+    for _ in range(30):
+        wanted = last + np.clip(goal - last, -0.5 * guard.step, 0.5 * guard.step)
+        fresh, _ = guard.allowed(last, wanted, guard.step)
+        assert (np.abs(fresh - last) <= guard.step + 1e-12).all() and guard.tip_height(fresh) >= -TABLE_DEPTH - 1e-9
+        last = fresh
+    assert kinematics.forward(arm, last)[0][0] - tool[0] > 0.02
+    assert guard.tip_height(last) < -TABLE_DEPTH + 0.001
 
 
 @by_arm

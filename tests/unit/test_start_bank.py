@@ -10,12 +10,12 @@ from made_up import CRANE  # noqa: E402
 from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.evaluation.physics import start_states  # noqa: E402
 from alice.mdp.curriculums import shrink  # noqa: E402
-from alice.mdp.events import draw_pair  # noqa: E402
 from alice.tasks.ball_transfer.randomization_cfg import BALL_RADII  # noqa: E402
 from alice.tasks.ball_transfer.worlds import MIN_SEPARATION, WORLDS  # noqa: E402
 from alice.transfer import geometry  # noqa: E402
 from alice.transfer.curriculum import STAGES  # noqa: E402
 from alice.transfer.objects import BALL  # noqa: E402
+from alice.transfer.places import draw_pair  # noqa: E402
 from alice.transfer.start_bank import START_KINDS, StartBank  # noqa: E402
 
 WORKSPACE = WORLDS[XARM1S.name].workspace

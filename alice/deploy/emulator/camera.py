@@ -18,6 +18,20 @@ BLOCK = 8
 """Size of a block of the counter [pixels]."""
 
 
+def grained(picture: np.ndarray, number: int) -> np.ndarray:
+    """Return a rendered picture with as much grain as it takes to tell it from the one before.
+
+    A real camera never gives the same picture twice; to the loop one that does, though the arm has moved, is frozen.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        number: Of the picture; the first pixel's last bits count along.
+    """
+    made = picture.copy()
+    made[0, 0] = (made[0, 0] & 0xFE) | np.array([number >> bit & 1 for bit in range(3)], np.uint8)
+    return made
+
+
 class EmulatedCamera:
     """A camera that takes pictures at a rate.
 

@@ -82,7 +82,7 @@ class DeployedPolicy:
                 None if sees else ball_pos,
                 dish_pos,
                 None if sees else _array(state.ball_radius),
-                self._pictures(obs) if sees else None,
+                newest_pictures(self._env, obs, self._item.name) if sees else None,
             )
             actions = self._policy(inputs)
         except (ReadingError, PolicyError) as error:
@@ -133,21 +133,27 @@ class DeployedPolicy:
         if seen.dtype == torch.uint8 and (frames != _array(seen)).any():
             raise RuntimeError("robot code and simulator disagree about the frames of the wrist camera")
 
-    def _pictures(self, obs: Any) -> np.ndarray:
-        """Return what the cameras deliver in this control step, (N, H, W, 3) uint8.
-
-        Raises:
-            UsageError: If the pictures have errors that only an encoder in the environment has seen.
-        """
-        seen = obs[self._item.name]
-        if seen.dtype == torch.uint8:
-            return _array(seen[:, -3:].permute(0, 2, 3, 1))
-        if any(params["errors"] for group, _, params in launch.encoders(self._env.cfg) if group == self._item.name):
-            raise UsageError("an exported encoder cannot be audited with camera errors; leave out --domain_rand")
-        return _array(self._env.scene["wrist_camera"].data.output["rgb"].torch[..., :3])
-
     def reset(self, dones: torch.Tensor) -> None:
         """Nothing to do: an environment that has begun anew is known by the length of its episode."""
+
+
+def newest_pictures(env: ManagerBasedRLEnv, obs: Any, group: str) -> np.ndarray:
+    """Return what the cameras deliver in this control step, (N, H, W, 3) uint8.
+
+    Args:
+        env: Environment.
+        obs: Its observation groups.
+        group: The one with pictures, or with what an encoder made of them.
+
+    Raises:
+        UsageError: If the pictures have errors that only an encoder in the environment has seen.
+    """
+    seen = obs[group]
+    if seen.dtype == torch.uint8:
+        return _array(seen[:, -3:].permute(0, 2, 3, 1))
+    if any(params["errors"] for name, _, params in launch.encoders(env.cfg) if name == group):
+        raise UsageError("an exported encoder cannot be audited with camera errors; leave out --domain_rand")
+    return _array(env.scene["wrist_camera"].data.output["rgb"].torch[..., :3])
 
 
 def simulated_otherwise(theirs: contract.Contract, env_cfg: Any) -> list[str]:

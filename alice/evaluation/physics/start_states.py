@@ -9,8 +9,9 @@ import torch
 from alice import arms
 from alice.arms import kinematics
 from alice.evaluation.physics import scripted
-from alice.mdp.events import draw_pair, place_transfer
+from alice.mdp.events import place_transfer
 from alice.transfer.objects import DISH
+from alice.transfer.places import draw_pair
 from alice.transfer.start_bank import START_KINDS, StartBank
 from alice.transfer.state import transfer_state
 
