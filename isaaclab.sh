@@ -45,6 +45,8 @@ pip_as_told() (
 )
 uv_as_told() (
     unset UV_SYSTEM_PYTHON UV_NO_BUILD UV_NO_BUILD_ISOLATION UV_REQUIRE_HASHES UV_RESOLUTION UV_PRERELEASE
+    # Where Python may not keep what it has compiled, each start would compile PyTorch and Isaac Lab anew: 10 s, not 2.
+    [[ ${PYTHONDONTWRITEBYTECODE-} ]] && export UV_COMPILE_BYTECODE=1
     cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME-}/.cache}/uv}
     while [[ $cache == */* && ! -e $cache ]]; do cache=${cache%/*}; done
     [[ -w ${cache:-/} ]] || export UV_CACHE_DIR=$here/.uv/cache    # removed when all is installed
@@ -197,8 +199,6 @@ make_venv() {
     echo unfinished >"$stamp"
     say "installing Isaac Lab and alice (about 8 GB the first time; log: $log)"
     # On the terminal only the steps and the large downloads; the log has every line.
-    # Where Python may not keep what it has compiled, each start would compile PyTorch and Isaac Lab anew: 10 s, not 2.
-    [[ ${PYTHONDONTWRITEBYTECODE-} ]] && export UV_COMPILE_BYTECODE=1
     (cd "$here" && uv_as_told pip install --python "$venv/bin/python" pip -e ".[train,test]") 2>&1 | tee -a "$log" |
         grep --line-buffered -E '^(Resolved|Downloading.*[0-9]{3}\.[0-9]MiB|Prepared|Installed)' >&2
     if (( PIPESTATUS[0] )); then

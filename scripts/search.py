@@ -10,7 +10,7 @@ from functools import partial
 
 from alice.cli import catalogue, files, usage
 from alice.runs import advice, ahead, launch, overrides
-from alice.studies import engine, search
+from alice.studies import engine, search, trials
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +50,7 @@ def wanted(args, words: list[str]) -> dict:
     shared = ["--task", args.task, *(["--device", args.device] if args.device else [])]
     train = [*shared, "--seed", str(args.seed), "--max_iterations", str(args.iterations), *fixed]
     train += ["--num_envs", str(args.num_envs)] if args.num_envs else []
-    audit = [*shared, "--episodes", str(args.episodes), "--seed", str(search.AUDIT_SEED)]
+    audit = [*shared, "--episodes", str(args.episodes), "--seed", str(trials.AUDIT_SEED)]
     audit += [word for word in fixed if not word.startswith("agent.")]
     return {"space": space, "trials": args.trials, "seed": args.seed, "train": train, "audit": audit}
 

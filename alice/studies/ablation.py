@@ -21,7 +21,6 @@ TASK = "Alice-Ball-Transfer"
 EXPERIMENT = "ablation"
 LAST = "training"
 """Folder of a training, or of its last part."""
-AUDIT_SEED = 777
 GOOD = 0.9
 """Success rate of home episodes that a training should reach soon."""
 
@@ -105,7 +104,7 @@ class Cell:
         plain = [word for word in self.words if not word.startswith(("agent.", "--"))]
         for world in self.variant.audits:
             product = audit_file(world)
-            given = ("--task", TASK, *before, "--episodes", str(self.episodes), "--seed", str(AUDIT_SEED))
+            given = ("--task", TASK, *before, "--episodes", str(self.episodes), "--seed", str(trials.AUDIT_SEED))
             flags = ["--domain_rand"] if world == "domain_rand" else []
             words = (*given, "--json", f"{trials.FOLDER}/{product}", *flags, *actions, *plain)
             steps.append(trials.Step("evaluate", words, product))

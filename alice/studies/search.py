@@ -21,8 +21,6 @@ FILE = "search.json"
 """What is searched for, in the folder of the search."""
 TABLE = "search.csv"
 """What came of it, there, the best first."""
-AUDIT_SEED = 777
-"""A selection seed, see ``docs/releases.md``."""
 FIGURES = ("trial", "success", "low", "high", "episodes")
 """Its columns beside those of the choice."""
 SYNTAX = "give name=LOW..HIGH, name=log:LOW..HIGH or name=ONE|OTHER"

@@ -29,6 +29,8 @@ LOG = "doors.log"
 """What its doors print, there."""
 AUDIT = "audit_clean.json"
 """The audit that it is judged by, there."""
+AUDIT_SEED = 777
+"""Seed of that audit: one that has chosen designs, see ``docs/releases.md``."""
 FOLDER = "{folder}"
 """Stands in the words of a step for the folder of its trial."""
 PATIENCE = 600.0

@@ -1,9 +1,11 @@
 """Fakes that several unit tests share. PyTorch is imported when one is asked for, not before."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bootstrap_machine import PYTHON_312, UV, Machine
 
 from alice.arms import ARMS, AXES, XARM1S, Arm
 from alice.transfer import timing
@@ -46,6 +48,20 @@ def opening(hand_frame):
         return _apply(hand_frame(angles, arm)[1], AXES[arm.opens_along])
 
     return walk
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Machine:
+    """A machine without any Python, for ``isaaclab.sh``."""
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def machine(bare: Machine) -> Machine:
+    """A machine with uv and Python 3.12."""
+    bare.stand_in("uv", UV)
+    bare.stand_in("python3.12", PYTHON_312)
+    return bare
 
 
 @pytest.fixture

@@ -13,20 +13,6 @@ from bootstrap_machine import BIG_DISK, NEEDS_BASH, PYTHON_311, PYTHON_312, UV, 
 pytestmark = NEEDS_BASH
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Machine:
-    """A machine without any Python."""
-    return Machine(tmp_path)
-
-
-@pytest.fixture
-def machine(bare: Machine) -> Machine:
-    """A machine with uv and Python 3.12."""
-    bare.stand_in("uv", UV)
-    bare.stand_in("python3.12", PYTHON_312)
-    return bare
-
-
 # -- what it hands over to ---------------------------------------------------------------------------------------
 
 

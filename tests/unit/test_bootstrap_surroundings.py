@@ -4,26 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from bootstrap_machine import NEEDS_BASH, PYTHON_312, UV, Machine, environment
 
 pytestmark = NEEDS_BASH
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Machine:
-    """A machine without any Python."""
-    return Machine(tmp_path)
-
-
-@pytest.fixture
-def machine(bare: Machine) -> Machine:
-    """A machine with uv and Python 3.12."""
-    bare.stand_in("uv", UV)
-    bare.stand_in("python3.12", PYTHON_312)
-    return bare
 
 
 # -- environments that are there already -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_doors import COMMON
 
 from alice.cli.usage import UsageError
 from alice.pipeline import drive
@@ -24,22 +25,6 @@ from alice.runs import provenance
 KILLS, ITERATIONS, INTERVAL = 12, 12, 3
 PATIENCE = 120
 
-COMMON = """
-import hashlib, json, os, signal, sys, time
-from pathlib import Path
-
-given = dict(zip(sys.argv[1:], sys.argv[2:]))
-
-def write(path, text):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
-    os.replace(fresh, path)
-
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()
-"""
 TRAIN = """
 asked = []
 signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
