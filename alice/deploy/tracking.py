@@ -104,7 +104,7 @@ class BallTracker:
         gap, gap_target = (self._arm.gripper.gap(at[:, self._arm.gripper_columns]) for at in (joint_pos, targets))
         # A ball that was held in the last control step has moved with the hand.
         distance = np.linalg.norm(np.where(self.is_held[:, None], grip, self._ball) - grip, axis=-1)
-        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius)
+        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, self._arm.gripper.gap_error)
         self._ball[self.is_held] = grip[self.is_held]
         self._held_at[self.is_held] = now
         return self._ball.copy(), None if np.isnan(self._dish).any() else self._dish.copy()

@@ -167,7 +167,12 @@ class ReportModel:
         self.dish = torch.where(self.is_perfect.unsqueeze(-1), dish, self.dish)
 
     def hold(
-        self, grip_pos: torch.Tensor, gap: torch.Tensor, gap_target: torch.Tensor, radius: torch.Tensor
+        self,
+        grip_pos: torch.Tensor,
+        gap: torch.Tensor,
+        gap_target: torch.Tensor,
+        radius: torch.Tensor,
+        gap_error: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where the ball is told to be, (N, 3) [m], and the pinch flag, (N,) bool, in this control step.
 
@@ -180,10 +185,11 @@ class ReportModel:
             gap: Gap by the reported joints, (N,) [m].
             gap_target: Commanded gap, (N,) [m].
             radius: Ball radius, (N,) [m].
+            gap_error: How far off the gap may be that the arm's gripper reports [m].
         """
         follows = (self._was_held & ~self.is_perfect).unsqueeze(-1)
         distance = (torch.where(follows, grip_pos, self._last) - grip_pos).norm(dim=-1)
-        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius)
+        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, gap_error)
         follows = (self.is_held & ~self.is_perfect).unsqueeze(-1)
         self.ball = torch.where(follows, grip_pos, self._last)
         return self.ball, self.is_held

@@ -83,7 +83,7 @@ HOLD_STEPS = 10
 ##
 
 
-def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any) -> Any:
+def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any, gap_error: float = 0.0) -> Any:
     """Return whether a ball is held between the pads, judged as the real arm can: without a force sensor.
 
     The ball must be between the pads, the fingers must stand a ball's diameter apart and the gripper must be
@@ -94,8 +94,9 @@ def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any) -> An
         gap: Distance between the pads [m].
         gap_target: Commanded distance between the pads [m].
         radius: Ball radius [m].
+        gap_error: How far off a gap may be that servos have reported, of the arm's gripper [m]; 0 for the truth.
     """
-    tightest, widest = PINCH_GAP
+    tightest, widest = PINCH_GAP[0] - gap_error, PINCH_GAP[1] + gap_error
     fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
     return (grip_distance < PINCH_DISTANCE) & fits & (gap_target < gap - PINCH_CLOSING)
 

@@ -142,7 +142,7 @@ class Reader:
         ball_pos = ball.root_link_pose_w.torch[:, :3] - scene.env_origins
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
-        true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos)
+        true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos, gap_error=0.0)
         measured = self._measure(joint_pos, ball_pos)
         told = self._tell(true, measured, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
         distance = (grip_pos - ball_pos).norm(dim=-1)
@@ -174,11 +174,12 @@ class Reader:
         tool_pos: torch.Tensor,
         grip_pos: torch.Tensor,
         ball_pos: torch.Tensor,
+        gap_error: float,
     ) -> ArmReading:
-        """Return what follows from joints (N, J) [rad, m] and three points, (N, 3) [m] each."""
+        """Return what follows from joints (N, J) [rad, m], three points, (N, 3) [m] each, and how far off gaps are."""
         gap = self._kind.gripper.gap(joint_pos[:, self._kind.gripper_columns])
         distance = (grip_pos - ball_pos).norm(dim=-1)
-        is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius)
+        is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius, gap_error)
         return ArmReading(joint_pos, joint_vel, tool_pos, grip_pos, gap, is_pinched)
 
     def _gap_target(self) -> torch.Tensor:
@@ -207,7 +208,8 @@ class Reader:
             reports.advance(ball_pos, dish_pos, hidden)
         else:
             reports.start(started, ball_pos[started], dish_pos[started])
-        ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius)
+        gap_error = self._kind.gripper.gap_error
+        ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius, gap_error)
         return Told(ball, reports.dish.clone(), is_pinched)
 
     def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
@@ -220,4 +222,5 @@ class Reader:
         reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
         tool_pos, _ = kinematics.forward(self._kind, reported)
         grip_pos = tool_pos + self._held_at * kinematics.opening_direction(self._kind, reported)
-        return self._arm(reported, self._speeds("measured", reported), tool_pos, grip_pos, ball_pos)
+        speeds, gap_error = self._speeds("measured", reported), self._kind.gripper.gap_error
+        return self._arm(reported, speeds, tool_pos, grip_pos, ball_pos, gap_error)

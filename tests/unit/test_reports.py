@@ -32,13 +32,19 @@ def model(count: int = 4, share: float = 1.0, **spans) -> ReportModel:
 
 
 def open_hand(count: int, grip=FAR):
-    """Return grip point, gap, commanded gap and radius of open hands."""
-    return grip.expand(count, 3), torch.full((count,), 0.05), torch.full((count,), 0.05), torch.full((count,), RADIUS)
+    """Return grip point, gap, commanded gap, radius and error of the gap of open hands."""
+    return hands(count, grip, gap=0.05, gap_target=0.05)
 
 
 def closed_hand(count: int, grip):
     """Return the same of hands that hold a ball at a place."""
-    return grip.expand(count, 3), torch.full((count,), 0.03), torch.full((count,), 0.02), torch.full((count,), RADIUS)
+    return hands(count, grip, gap=0.03, gap_target=0.02)
+
+
+def hands(count: int, grip, gap: float, gap_target: float, gap_error: float = 0.0):
+    """Return what :meth:`ReportModel.hold` takes, of hands that are all alike."""
+    widths = (torch.full((count,), width) for width in (gap, gap_target, RADIUS))
+    return (grip.expand(count, 3), *widths, gap_error)
 
 
 def step(made: ReportModel, ball=BALL, hidden: bool = False, hand=None) -> torch.Tensor:
