@@ -7,6 +7,7 @@ stage rates of the audit (:data:`alice.transfer.outcome.STAGES`): easier starts 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Stage:
     """Share of the domain randomization's ranges that is on, in [0, 1]."""
     noise_cost: float = 0.0
     """What a nat of the entropy of the actions costs in PPO's loss; its own ``entropy_coef`` pays for it."""
+    patience: float = math.inf
+    """Home episodes after which the next stage begins whatever the rate: a world may be too hard for ``promote_at``."""
     asks_calm: bool = False
     """Whether success asks for a calm arm, as that of an audit does. Asked for from the start it is out of reach even
     where episodes begin at the dish; these then last until time is up, and teach the hand to keep away from balls."""
@@ -130,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
         name="release",
         measured=("released",),
         promote_at=0.85,
+        patience=10_000,  # about 1.2 M steps
         demote_below=0.2,
         weights={**LATE_WEIGHTS, "rest": 0.0},
         costs=EARLY_COSTS,
@@ -205,6 +209,7 @@ class Curriculum:
         self.is_fixed = phase != "auto"
         self.index = names.index(phase) if self.is_fixed else 0
         self._window: deque[tuple[bool, ...]] = deque(maxlen=window)
+        self._judged = 0
 
     @property
     def stage(self) -> Stage:
@@ -232,25 +237,30 @@ class Curriculum:
         Returns:
             Whether the stage has changed; the window is then empty.
         """
-        self._window.extend(episodes)
+        for passed in episodes:
+            self._window.append(passed)
+            self._judged += 1
         if self.is_fixed or len(self._window) < self._window.maxlen:
             return False
+        is_ready = self.rate(self.stage.measured) >= self.stage.promote_at or self._judged >= self.stage.patience
         move = 0
-        if self.index + 1 < len(self.stages) and self.rate(self.stage.measured) >= self.stage.promote_at:
-            move = 1
-        elif self.index > 0 and self.rate(self.stages[self.index - 1].measured) < self.stage.demote_below:
+        if self.index > 0 and self.rate(self.stages[self.index - 1].measured) < self.stage.demote_below:
             move = -1
+        elif self.index + 1 < len(self.stages) and is_ready:
+            move = 1
         if move:
             self.index += move
             self._window.clear()
+            self._judged = 0
         return bool(move)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return stage and window."""
-        return {"stage": self.stage.name, "window": [list(passed) for passed in self._window]}
+        """Return stage, window and the number of home episodes that the stage has judged."""
+        window = [list(passed) for passed in self._window]
+        return {"stage": self.stage.name, "window": window, "judged": self._judged}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over stage and window; of a fixed phase, the window alone and only if it is of that stage.
+        """Take over what :meth:`state_dict` returned; of a fixed phase, only if it is of that stage.
 
         Raises:
             ValueError: If the stage is unknown.
@@ -263,6 +273,7 @@ class Curriculum:
         self.index = names.index(state["stage"])
         self._window.clear()
         self._window.extend(tuple(passed) for passed in state["window"])
+        self._judged = state.get("judged", 0)  # unknown to checkpoints older than patience
 
 
 def select_phase(words: list[str], phase: str | None) -> list[str]:

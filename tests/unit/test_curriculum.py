@@ -92,6 +92,23 @@ def test_a_policy_that_forgets_is_demoted_once(small):
     assert not small.add(episodes("reached", 5))
 
 
+def test_patience_ends_a_stage_whose_bar_is_too_high_for_the_world():
+    stages = (
+        Stage("a", ("reached",), 0.9, 0.0, {}, {}, {}, 1, 0, patience=25),
+        Stage("b", ("pinched",), 0.9, 0.2, {}, {}, {}, 1, 0),
+    )
+    made = Curriculum(window=10, stages=stages)
+    half = episodes("reached", 5) + episodes(None, 5)
+    assert not made.add(half) and not made.add(half)
+    cut = Curriculum(window=10, stages=stages)
+    cut.load_state_dict(json.loads(json.dumps(made.state_dict())))
+    for again in (made, cut):
+        assert again.add(half) and again.stage.name == "b" and again.fill == 0
+        assert not again.add(half * 10), "the last stage has nowhere to go"
+        assert again.add(episodes(None, 10)) and again.stage.name == "a"
+        assert not again.add(half), "its patience begins anew"
+
+
 def test_the_first_stage_is_not_demoted_and_the_last_not_promoted(small):
     assert not small.add(episodes(None, 50))
     last = Curriculum("auto", window=10)
