@@ -1,8 +1,8 @@
 """From time-stamped reports of ball and dish to the places that a policy is told. NumPy only.
 
-The rule is that of the reports in training (:mod:`alice.mdp.reports`): told is the mean of the reports since a thing was
-last seen to move (:mod:`alice.transfer.told`); while the pinch flag by the reported joints is on, the ball is where the
-gripper holds it; afterwards the last told place stands until the next report.
+The rule is that of the reports in training (:mod:`alice.mdp.reports`): told is the mean of the reports since a thing
+was last seen to move (:mod:`alice.transfer.told`); while the pinch flag by the reported joints is on, the ball is where
+the gripper holds it; afterwards the last told place stands until the next report.
 """
 
 from __future__ import annotations
