@@ -8,7 +8,6 @@ from __future__ import annotations
 from alice.cli import terminal, usage
 from alice.runs import launch
 from alice.transfer import curriculum
-from alice.transfer.timing import CONTROL_RATE_HZ
 
 
 def main(argv: list[str]) -> int:
@@ -31,8 +30,7 @@ def main(argv: list[str]) -> int:
         recorded = reward_audit.record(env.unwrapped)
     bad = []
     for stage in curriculum.STAGES:
-        weights = {name: weight * CONTROL_RATE_HZ for name, weight in stage.weights.items()}
-        verdicts = reward_audit.judge(recorded, {**weights, **costs})
+        verdicts = reward_audit.judge(recorded, {**stage.terms, **costs})
         print(f"stage {stage.name}\n{reward_audit.table(verdicts)}")
         bad += [f"{stage.name}: {v.behaviour}" for v in verdicts if not v.passed]
     for name, weights in HISTORIC.items():

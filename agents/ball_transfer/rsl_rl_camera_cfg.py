@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from isaaclab.utils import configclass, replace
+from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
 
 from alice.system.device import preferred as preferred_device
 
-from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
+from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg, BoundedGaussianCfg, PlainActorCfg
 
 ACTOR_GROUPS = ["proprioception", "command_state", "goal", "image"]
 RESNET_ACTOR_GROUPS = ["image", "proprioception"]
@@ -27,14 +27,22 @@ class CameraActorCfg(RslRlCNNModelCfg):
     cnn_cfg = RslRlCNNModelCfg.CNNCfg(
         output_channels=[32, 64, 64], kernel_size=[5, 3, 3], stride=[2, 2, 1], padding="zeros", activation="relu"
     )
-    distribution_cfg = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0))
+
+
+@configclass
+class AttentiveCameraActorCfg(CameraActorCfg):
+    """The same, and a layer beside the MLP for the noise."""
+
+    class_name = "alice.models.noise:AttentiveNoiseCNNModel"
+    noise_dims: list[int] = [64]
+    distribution_cfg = BoundedGaussianCfg()
 
 
 @configclass
 class CameraActorPresetsCfg(PresetCfg):
     """``presets=resnet18`` selects the documented variant: the state task's MLP on the features of a frozen encoder."""
 
-    default: CameraActorCfg = CameraActorCfg()
+    default: AttentiveCameraActorCfg = AttentiveCameraActorCfg()
     resnet18: RslRlMLPModelCfg = BallTransferPPORunnerCfg().actor
 
 
@@ -89,7 +97,7 @@ class FinetuneActorPresetsCfg(PresetCfg):
     """``presets=resnet18`` selects the documented variant."""
 
     default: CameraActorCfg = CameraActorCfg(distribution_cfg=FINETUNE_NOISE)
-    resnet18: RslRlMLPModelCfg = replace(BallTransferPPORunnerCfg().actor, distribution_cfg=FINETUNE_NOISE)
+    resnet18: RslRlMLPModelCfg = PlainActorCfg(distribution_cfg=FINETUNE_NOISE)
 
 
 @configclass

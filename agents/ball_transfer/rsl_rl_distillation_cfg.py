@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isaaclab.utils import configclass, replace
+from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlDistillationAlgorithmCfg, RslRlDistillationRunnerCfg, RslRlMLPModelCfg
 from isaaclab_tasks.utils import PresetCfg
 from isaaclab_tasks.utils.hydra import preset
@@ -10,7 +10,7 @@ from isaaclab_tasks.utils.hydra import preset
 from alice.system.device import preferred as preferred_device
 
 from .rsl_rl_camera_cfg import ACTOR_GROUPS, RESNET_ACTOR_GROUPS, CameraActorCfg
-from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg
+from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg, PlainActorCfg
 
 
 @configclass
@@ -45,7 +45,7 @@ class StudentPresetsCfg(PresetCfg):
     """``presets=resnet18`` selects the documented variant."""
 
     default: CameraActorCfg = CameraActorCfg(distribution_cfg=STUDENT_NOISE)
-    resnet18: RslRlMLPModelCfg = replace(BallTransferPPORunnerCfg().actor, distribution_cfg=STUDENT_NOISE)
+    resnet18: RslRlMLPModelCfg = PlainActorCfg(distribution_cfg=STUDENT_NOISE)
 
 
 @configclass

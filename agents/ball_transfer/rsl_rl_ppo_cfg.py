@@ -9,6 +9,34 @@ from alice.system.device import preferred as preferred_device
 
 
 @configclass
+class BoundedGaussianCfg(RslRlMLPModelCfg.GaussianDistributionCfg):
+    """Noise that the actor shifts from state to state."""
+
+    class_name = "alice.models.noise:BoundedGaussianDistribution"
+    init_std = 0.6
+    std_type = "log"
+    std_range = (0.03, 1.0)
+
+
+@configclass
+class PlainActorCfg(RslRlMLPModelCfg):
+    """Three layers."""
+
+    hidden_dims = [256, 128, 64]
+    activation = "elu"
+    obs_normalization = True
+
+
+@configclass
+class AttentiveActorCfg(PlainActorCfg):
+    """Three layers, and one beside them for the noise."""
+
+    class_name = "alice.models.noise:AttentiveNoiseMLPModel"
+    noise_dims: list[int] = [64]
+    distribution_cfg = BoundedGaussianCfg()
+
+
+@configclass
 class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
     """PPO that learns the state task on two CPU cores within 20 minutes."""
 
@@ -22,12 +50,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
         "actor": ["policy", "command_state", "goal_state"],
         "critic": ["privileged", "command_state", "privileged_goal"],
     }
-    actor = RslRlMLPModelCfg(
-        hidden_dims=[256, 128, 64],
-        activation="elu",
-        obs_normalization=True,
-        distribution_cfg=RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.6, std_type="log", std_range=(0.05, 1.0)),
-    )
+    actor = AttentiveActorCfg()
     critic = RslRlMLPModelCfg(hidden_dims=[256, 128, 64], activation="elu", obs_normalization=True)
     algorithm = RslRlPpoAlgorithmCfg(
         class_name="alice.learning.ppo:MirrorPPO",

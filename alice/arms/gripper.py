@@ -24,6 +24,8 @@ class CoupledFingers:
     """Largest commanded speed of a finger [m/s]."""
     squeeze: float
     """How much further closed than the ball's surface each finger is commanded when it holds a ball [m]."""
+    gap_error: float
+    """How far off the gap may be that a calibrated servo reports, beyond what a pinch allows for a true one [m]."""
 
     kind = "coupled fingers"
 
@@ -84,6 +86,8 @@ class SingleJaw:
     """Largest commanded speed of the jaw [rad/s]."""
     squeeze: float
     """How much narrower than the ball the gap is commanded when it holds one, per side [m]."""
+    gap_error: float
+    """How far off the gap may be that a calibrated servo reports, beyond what a pinch allows for a true one [m]."""
 
     kind = "single jaw"
 

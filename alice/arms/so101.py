@@ -251,6 +251,8 @@ SO101 = Arm(
         moving_face=MOVING_FACE,
         speed_cap=1.5,
         squeeze=0.008,
+        # A servo zeroed to 0.02 rad is 1.5 mm of the gap at the tool point; half of a backlash of 0.03 rad is 1.1 mm.
+        gap_error=0.003,
     ),
     tool_in_hand=(ROLL_TO_TOOL, 0.0, 0.0),
     tool_to_tip=TOOL_TO_TIP,

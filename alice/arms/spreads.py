@@ -58,7 +58,9 @@ SPREADS: dict[str, dict[str, Spread]] = {
         "servo_jitter": Spread(0.005, 0.005, "s", "guess: USB; a standard deviation", when="step"),
         "servo_dead_band": Spread(0.0, 0.010, "rad", "friction over stiffness at LeRobot's gain of 16"),
         "servo_backlash": Spread(0.009, 0.030, "rad", "measured 0.9 to 1 degree, users 2"),
-        "servo_offset": Spread(-0.03, 0.03, "rad", "after calibration; LeRobot's own leaves up to 0.18 rad"),
+        "servo_offset": Spread(
+            -0.02, 0.02, "rad", "after calibration, as the xArm's; LeRobot's own leaves up to 0.18 rad"
+        ),
         "servo_gain": Spread(0.998, 1.002, "of nominal", "magnetic encoder of 4,096 counts on the output"),
         "servo_read_noise": Spread(0.0015, 0.0015, "rad", "one count; a standard deviation", when="step"),
     },

@@ -184,7 +184,13 @@ XARM1S = Arm(
     title="Hiwonder xArm 1S",
     joints=_JOINTS,
     # The finger's cap is just under GRIPPER_SPEED.
-    gripper=CoupledFingers(travel=FINGER_TRAVEL, per_radian=FINGER_PER_RADIAN, speed_cap=0.06, squeeze=0.008),
+    gripper=CoupledFingers(
+        travel=FINGER_TRAVEL,
+        per_radian=FINGER_PER_RADIAN,
+        speed_cap=0.06,
+        squeeze=0.008,
+        gap_error=0.0,  # a degree of the servo is 0.9 mm of the gap
+    ),
     tool_in_hand=(0.0, 0.0, PITCH_TO_TIP - TOOL_TO_TIP - WRIST),
     tool_to_tip=TOOL_TO_TIP,
     opens_along="Y",

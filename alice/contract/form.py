@@ -178,8 +178,9 @@ class Contract:
     goal: str = "the dish's centre on the table, base frame [m]: in the term ball_to_dish"
     """How the policy is told where the dish is."""
     told: str = (
-        "ball and dish: the last of the time-stamped reports of a driver; while the pinch flag by the reported joints"
-        " is on, the ball is at the grip point by the reported joints, and afterwards there until the next report"
+        "ball and dish: the mean of up to eight time-stamped reports of a driver since one was 8 mm off it; while the"
+        " pinch flag by the reported joints is on, the ball is at the grip point by the reported joints, and afterwards"
+        " there until the next report"
     )
     """How the places of ball and dish come about that the policy is told (:mod:`alice.deploy.tracking`). How late,
     seldom and far off they may be: ``report_...`` in :attr:`trained_for`."""

@@ -149,7 +149,7 @@ class Controller:
 
     def _is_pinched(self, distance: np.ndarray, gap: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Return the pinch flag, (N,) bool."""
-        return outcome.is_pinched(distance, gap, self._gap(self.targets), radius)
+        return outcome.is_pinched(distance, gap, self._gap(self.targets), radius, self._arm.gripper.gap_error)
 
     def targets_after(self, actions: Any) -> np.ndarray:
         """Move the joint targets by one control step and return them, (N, J) [rad, m].

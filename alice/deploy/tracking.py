@@ -1,8 +1,8 @@
 """From time-stamped reports of ball and dish to the places that a policy is told. NumPy only.
 
-The rule is that of the reports in training (:mod:`alice.mdp.reports`): the last report stands; while the pinch flag by
-the reported joints is on, the ball is where the gripper holds it; afterwards the last told place stands until the next
-report.
+The rule is that of the reports in training (:mod:`alice.mdp.reports`): told is the mean of the reports since a thing
+was last seen to move (:mod:`alice.transfer.told`); while the pinch flag by the reported joints is on, the ball is where
+the gripper holds it; afterwards the last told place stands until the next report.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from alice.arms import kinematics
 from alice.contract import Contract
 from alice.deploy import readings
 from alice.transfer import outcome
+from alice.transfer.told import after_report
 
 
 class BallTracker:
@@ -33,6 +34,7 @@ class BallTracker:
         self._arm, self._count = arms.named(contract.arm.name), count
         self._ball, self._dish = np.full((2, count, 3), np.nan, np.float32)
         self._ball_at, self._dish_at, self._held_at = np.full((3, count), -np.inf)
+        self._ball_count, self._dish_count = np.zeros((2, count), np.float32)
         self.is_held = np.zeros(count, bool)
         """Whether the ball is told to be where the gripper is, (N,) bool."""
 
@@ -44,6 +46,7 @@ class BallTracker:
         """
         self._ball[which] = self._dish[which] = np.nan
         self._ball_at[which] = self._dish_at[which] = self._held_at[which] = -np.inf
+        self._ball_count[which] = self._dish_count[which] = 0.0
         self.is_held[which] = False
 
     def report(self, taken_at: Any, ball_pos: Any = None, dish_pos: Any = None, which: Any = slice(None)) -> None:
@@ -71,10 +74,17 @@ class BallTracker:
         )
         if ball is not None:
             is_news = (taken_at > self._ball_at[rows]) & (taken_at > self._held_at[rows])
-            self._ball[rows[is_news]], self._ball_at[rows[is_news]] = ball[is_news], taken_at[is_news]
+            self._take_in(self._ball, self._ball_count, rows[is_news], ball[is_news])
+            self._ball_at[rows[is_news]] = taken_at[is_news]
         if dish is not None:
             is_news = taken_at > self._dish_at[rows]
-            self._dish[rows[is_news]], self._dish_at[rows[is_news]] = dish[is_news], taken_at[is_news]
+            self._take_in(self._dish, self._dish_count, rows[is_news], dish[is_news])
+            self._dish_at[rows[is_news]] = taken_at[is_news]
+
+    @staticmethod
+    def _take_in(told: np.ndarray, count: np.ndarray, rows: np.ndarray, report: np.ndarray) -> None:
+        """Move what is told of the arms ``rows`` by a report of each, (K, 3) [m]."""
+        told[rows], count[rows] = after_report(told[rows], count[rows], report)
 
     def places(
         self, now: float, joint_pos: Any, targets: Any, ball_radius: Any
@@ -104,8 +114,8 @@ class BallTracker:
         gap, gap_target = (self._arm.gripper.gap(at[:, self._arm.gripper_columns]) for at in (joint_pos, targets))
         # A ball that was held in the last control step has moved with the hand.
         distance = np.linalg.norm(np.where(self.is_held[:, None], grip, self._ball) - grip, axis=-1)
-        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius)
-        self._ball[self.is_held] = grip[self.is_held]
+        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, self._arm.gripper.gap_error)
+        self._ball[self.is_held], self._ball_count[self.is_held] = grip[self.is_held], 0.0
         self._held_at[self.is_held] = now
         return self._ball.copy(), None if np.isnan(self._dish).any() else self._dish.copy()
 

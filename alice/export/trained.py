@@ -42,8 +42,10 @@ def compare(job: Job) -> None:
         raise UsageError(f"{what}: the record of its run lacks {error}; give a checkpoint in its run folder") from error
     if task != job.task:
         raise UsageError(f"{what} was trained for {task}, not for {job.task}; give --task {task}")
+    # What is played has no curriculum, so a phase that was trained at (--phase) has no place in it.
+    played = [word for word in words if not word.startswith("env.curriculum")]
     try:
-        env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=True)
+        env_cfg, agent_cfg = overrides.resolve_config(task, agent, played, play_mode=True)
         before = side(env_cfg, agent_cfg)
     except UsageError as error:
         raise UsageError(f"{what} was trained with what cannot be exported: {error}") from error

@@ -63,6 +63,8 @@ class CutRunner:
     """States of the other processes' environments at this cut, in the order of their ranks."""
     _has_own_state: bool = True
     """Whether :attr:`_cut` is this process's own, and not that of rank 0 for want of one."""
+    _entropy_coef: float | None = None
+    """What PPO pays for a nat of entropy before a stage's cost is taken off."""
     _agreed: int | None = None
     """Signal that all processes have agreed to stop for."""
 
@@ -93,11 +95,13 @@ class CutRunner:
         def update():
             with launch.learning_threads():
                 losses = stock_update()
+            self._choose_noise()
             self._finished += 1
             self._meet()
             return losses
 
         self.alg.act, self.alg.update = act, update
+        self._choose_noise()
         try:
             with self.stop.listening(), progress.shown(self.logger):
                 super().learn(num_learning_iterations, init_at_random_ep_len and self._cut is None)
@@ -112,6 +116,21 @@ class CutRunner:
             del self.alg.act, self.alg.update
             if hasattr(self.logger.writer, "flush"):  # TensorBoard's own thread may not get to it any more
                 self.logger.writer.flush()
+
+    def _choose_noise(self) -> None:
+        """Let the noise depend on what is seen, and cost something, once the training asks for calm.
+
+        It changes from one rollout to the next. Where nothing has been found yet noise would only learn where it is
+        safest to do nothing.
+        """
+        actor = getattr(self.alg, "actor", None)
+        if not hasattr(actor, "is_attentive"):
+            return
+        if self._entropy_coef is None:
+            self._entropy_coef = self.alg.entropy_coef
+        stages = [term.curriculum.stage for term in env_state.staged_terms(self.env.unwrapped)]
+        actor.is_attentive = all(stage.asks_calm for stage in stages)
+        self.alg.entropy_coef = self._entropy_coef - sum(stage.noise_cost for stage in stages)
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint under a temporary name, rename it and drop the oldest beyond :attr:`keep`."""
@@ -167,6 +186,7 @@ class CutRunner:
         # its own.
         is_same = (self.goes_on and self._has_own_state) or self._has_saved
         env_state.restore(self.env.unwrapped, self._cut, generators=is_same)
+        self._choose_noise()  # the stage is known only now
         obs, _ = self.env.reset()
         self.logger.cur_reward_sum.zero_()  # of the episodes that the cut ended
         self.logger.cur_episode_length.zero_()

@@ -11,7 +11,6 @@ from isaaclab.managers import CurriculumTermCfg, ManagerTermBase
 from alice.system import ranks
 from alice.transfer.curriculum import Curriculum
 from alice.transfer.state import transfer_state
-from alice.transfer.timing import CONTROL_RATE_HZ
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -24,8 +23,9 @@ class StagedCurriculum(ManagerTermBase):
     the stage at the same moment; without one, as under Isaac Lab's own command, every reset judges.
 
     It sets reward weights, start shares (of the kinds whose share in the configuration is not 0), the spread of ball
-    and dish, and the share of the domain randomization, and logs ``Curriculum/stage/…``: the stage's number, its rate,
-    how full its window is, and the share of the randomization that is on, 0 in a world without any.
+    and dish, the share of the domain randomization and whether success asks for calm, and logs
+    ``Curriculum/stage/…``: the stage's number, its rate, how full its window is, and the share of the randomization
+    that is on, 0 in a world without any.
 
     Args:
         cfg: Its ``params`` hold ``phase`` (:data:`alice.transfer.curriculum.PHASES`) and ``ramped``: event term of the
@@ -40,7 +40,7 @@ class StagedCurriculum(ManagerTermBase):
         super().__init__(cfg, env)
         self.curriculum = Curriculum(cfg.params["phase"])
         self._rewards = {}
-        for name in {name for stage in self.curriculum.stages for name in stage.weights}:
+        for name in {name for stage in self.curriculum.stages for name in stage.terms}:
             if name not in env.reward_manager.active_terms:
                 raise ValueError(
                     f"reward term {name!r} of the curriculum is unknown: {env.reward_manager.active_terms}"
@@ -122,14 +122,15 @@ class StagedCurriculum(ManagerTermBase):
     def _apply(self) -> None:
         """Put the stage into effect; running episodes are not touched."""
         stage = self.curriculum.stage
-        for name, weight in stage.weights.items():
-            self._rewards[name].weight = weight * CONTROL_RATE_HZ
+        for name, weight in stage.terms.items():
+            self._rewards[name].weight = weight
         self._reset.params["shares"] = {kind: stage.starts[kind] for kind in stage.starts if kind in self._kinds}
         self._reset.params["area"] = shrink(self._area, stage.spread)
         for params, key, whole, nominal in self._ranges:
             params[key] = opened(whole, nominal, stage.randomization)
         self._env.action_manager.get_term("joints").servo_share = stage.randomization
         self._env.command_manager.get_term("transfer").report_share = stage.randomization
+        transfer_state(self._env).books.asks_calm = stage.asks_calm
 
 
 def opened(whole: tuple[float, float] | Mapping[str, tuple[float, float]], nominal: float, share: float):

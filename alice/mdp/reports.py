@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from alice.transfer import outcome
+from alice.transfer.told import after_report
 
 _SLACK = 1e-6
 """Share of a time by which sums of control steps may miss it [s]."""
@@ -71,6 +72,8 @@ class ReportModel:
         self._wait, self._gap_left, self._since_held = each.clone(), each.clone(), each + math.inf
         self._was_gap = never.clone()
         self._last, self._was_held = points.clone(), never.clone()
+        self._ball_count, self._dish_count = each.clone(), each.clone()
+        """How many reports the told places are the mean of."""
         self.ball, self.dish = points.clone(), points.clone()
         """Where ball and dish are told to be, (N, 3) [m]."""
         self.is_held = never.clone()
@@ -116,6 +119,7 @@ class ReportModel:
         self._last[env_ids] = self.ball[env_ids] = ball + self.ball_bias[env_ids] + off[:, 0]
         self.dish[env_ids] = dish + self.dish_bias[env_ids] + off[:, 1]
         self.ball_report[env_ids], self.dish_report[env_ids] = self.ball[env_ids], self.dish[env_ids]
+        self._ball_count[env_ids] = self._dish_count[env_ids] = 1.0
         self.has_ball[env_ids] = self.has_dish[env_ids] = True
         self.lag[env_ids] = self.age[env_ids]
         self._wait[env_ids] = self._phase[env_ids] * self.interval[env_ids]
@@ -149,6 +153,7 @@ class ReportModel:
             is_hidden: Whether the hand hides the ball (:meth:`hides`), (N,) bool.
         """
         self._last, self._was_held = self.ball, self.is_held
+        self._ball_count = torch.where(self._was_held, 0.0, self._ball_count)
         self._since_held = torch.where(self.is_held, 0.0, self._since_held) + self._step
         self._balls = torch.cat((ball.unsqueeze(0), self._balls[:-1]))
         self._hidden = torch.cat((is_hidden.unsqueeze(0), self._hidden[:-1]))
@@ -161,13 +166,18 @@ class ReportModel:
         self.has_dish = has_come & ~self._is_gap()
         self.has_ball = self.has_dish & ~was_hidden & ~is_hidden
         is_news = self.has_ball & (self.lag < self._since_held)
-        self._last = torch.where(is_news.unsqueeze(-1), self.ball_report, self._last)
+        self._last, self._ball_count = _taken_in(is_news, self._last, self._ball_count, self.ball_report)
         self._last = torch.where(self.is_perfect.unsqueeze(-1), ball, self._last)
-        self.dish = torch.where(self.has_dish.unsqueeze(-1), self.dish_report, self.dish)
+        self.dish, self._dish_count = _taken_in(self.has_dish, self.dish, self._dish_count, self.dish_report)
         self.dish = torch.where(self.is_perfect.unsqueeze(-1), dish, self.dish)
 
     def hold(
-        self, grip_pos: torch.Tensor, gap: torch.Tensor, gap_target: torch.Tensor, radius: torch.Tensor
+        self,
+        grip_pos: torch.Tensor,
+        gap: torch.Tensor,
+        gap_target: torch.Tensor,
+        radius: torch.Tensor,
+        gap_error: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where the ball is told to be, (N, 3) [m], and the pinch flag, (N,) bool, in this control step.
 
@@ -180,10 +190,11 @@ class ReportModel:
             gap: Gap by the reported joints, (N,) [m].
             gap_target: Commanded gap, (N,) [m].
             radius: Ball radius, (N,) [m].
+            gap_error: How far off the gap may be that the arm's gripper reports [m].
         """
         follows = (self._was_held & ~self.is_perfect).unsqueeze(-1)
         distance = (torch.where(follows, grip_pos, self._last) - grip_pos).norm(dim=-1)
-        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius)
+        self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, gap_error)
         follows = (self.is_held & ~self.is_perfect).unsqueeze(-1)
         self.ball = torch.where(follows, grip_pos, self._last)
         return self.ball, self.is_held
@@ -218,6 +229,14 @@ class ReportModel:
         is_older_used = between.squeeze(-1) > _SLACK
         hidden = [self._hidden.gather(0, at).squeeze(0) for at in (index, index + 1)]
         return torch.lerp(*places, between), hidden[0] | (hidden[1] & is_older_used)
+
+
+def _taken_in(
+    is_news: torch.Tensor, told: torch.Tensor, count: torch.Tensor, report: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return told places, (N, 3) [m], and counts, (N,), after reports of those that ``is_news``, (N,) bool."""
+    after, more = after_report(told, count, report)
+    return torch.where(is_news.unsqueeze(-1), after, told), torch.where(is_news, more, count)
 
 
 def _draw(span: tuple[float, float], *shape: int, device: torch.device) -> torch.Tensor:

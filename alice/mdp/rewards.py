@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from isaaclab.managers import ManagerTermBase
 
+from alice import arms
+from alice.transfer import outcome
+from alice.transfer.drives import drive
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.managers import RewardTermCfg
 
 
 def transfer_progress(env: ManagerBasedRLEnv, part: str) -> torch.Tensor:
@@ -75,6 +80,15 @@ def is_ball_high(env: ManagerBasedRLEnv, height: float, held: bool) -> torch.Ten
     return (is_high & now.true.is_pinched if held else is_high).float()
 
 
+def rest_progress(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Share of the rest that success asks for by which the longest so far has grown, (N,) in {0, 0.1}.
+
+    The whole pays 1 an episode, once: a rest that is broken off is not paid back, and not paid again either. With the
+    noise of exploration on it a whole rest is rare and a longer one is not.
+    """
+    return transfer_state(env).books.rest_progress.clone()
+
+
 def transfer_success(env: ManagerBasedRLEnv) -> torch.Tensor:
     """1 in the one control step in which the episode succeeds, else 0, (N,). The episode ends with it."""
     return transfer_state(env).books.stages[:, -1].float()
@@ -88,6 +102,54 @@ def is_terminated_term(env: ManagerBasedRLEnv, term_name: str) -> torch.Tensor:
         term_name: Name of the termination term.
     """
     return env.termination_manager.get_term(term_name).float()
+
+
+def arm_unrest_l1(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Mean speed of the arm's joints, without sign, over the calm speed, once the ball lies in the dish, (N,).
+
+    A cost and no progress: a speed can be had back in the next step, so its change would pay nothing for staying slow.
+    It tells the noise, too, where to be small; squared it would stop telling long before the arm is calm. It does not
+    ask whether the arm is clear, or the hand would stay close enough never to pay.
+
+    Returns:
+        Non-negative, 1 at the calm speed.
+    """
+    now = transfer_state(env).now
+    speed = now.true.joint_vel[:, arms.of(env).arm_columns] / outcome.CALM_SPEED
+    return torch.where(now.is_in_dish, speed.abs().mean(dim=-1), 0.0)
+
+
+def servo_power(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Power of the servos, torque times speed without sign over all joints, (N,), non-negative [W]."""
+    effort, speed = drive(env)
+    return (effort * speed).sum(dim=-1)
+
+
+class TargetJerk(ManagerTermBase):
+    """Mean squared third difference of the arm joints' targets, over their largest step, (N,), non-negative.
+
+    It is the audit's jerk, squared. An episode begins with targets that have long stood still.
+    """
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._term = env.action_manager.get_term("joints")
+        self._columns = arms.of(env).arm_columns
+        self._past = [self._term.targets[:, self._columns].clone() for _ in range(3)]
+
+    def reset(self, env_ids: torch.Tensor | slice | None = None) -> None:
+        """Forget the targets of some environments, (K,); of all for None."""
+        which = slice(None) if env_ids is None else env_ids
+        for targets in self._past:
+            targets[which] = self._term.targets[which, self._columns]
+
+    def __call__(self, env: ManagerBasedRLEnv) -> torch.Tensor:
+        """Take in the targets of the control step that has just passed, and return the cost."""
+        now = self._term.targets[:, self._columns].clone()
+        first, second, third = self._past
+        jerk = (now - 3.0 * third + 3.0 * second - first) / self._term.arm_step
+        self._past = [second, third, now]
+        return jerk.square().mean(dim=-1)
 
 
 def action_rate_l2(env: ManagerBasedRLEnv) -> torch.Tensor:

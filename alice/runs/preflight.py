@@ -142,7 +142,7 @@ def check_terms(env_cfg: Any, words: list[str]) -> None:
 
 def _check_stages(env_cfg: Any, words: list[str]) -> None:
     remedy = "give env.curriculum=none with it, which trains without stages"
-    for name in sorted({name for stage in curriculum.STAGES for name in stage.weights}):
+    for name in sorted({name for stage in curriculum.STAGES for name in stage.terms}):
         if getattr(env_cfg.rewards, name, None) is None:
             raise UsageError(f"the stages of the curriculum pay for the reward {name!r}, which is off; {remedy}")
         if any(word.startswith(f"env.rewards.{name}.weight=") for word in words):

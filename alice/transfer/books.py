@@ -12,7 +12,7 @@ from .reading import Snapshot
 
 HISTORY = 1000
 """Number of finished home-start episodes behind the training metrics."""
-_CARRIED, _SUCCESS = outcome.STAGES.index("carried"), outcome.STAGES.index("success")
+_CARRIED = outcome.STAGES.index("carried")
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Last:
     """Whether the ball was pinched at its end, (N,) bool."""
     lost: torch.Tensor
     """Whether it ended because the ball was lost, (N,) bool."""
-    calm: torch.Tensor
-    """Whether the arm was calm through the whole rest condition of its success, (N,) bool."""
+    placed: torch.Tensor
+    """Whether it held the success condition for long enough but for the calm of the arm, (N,) bool."""
     length: torch.Tensor
     """Its length, (N,) [control steps]."""
 
@@ -61,7 +61,14 @@ class Books:
         self.last = Last(
             *(value.clone() for value in (self.stages, self.stage_steps, self.max_height, no, no, no, no, whole))
         )
-        self._hold, self._calm_hold = whole.clone(), whole.clone()
+        self.asks_calm = True
+        """Whether success asks for a calm arm. It does in every audit; a training may ask for it later."""
+        self._hold, self._placed_hold = whole.clone(), whole.clone()
+        self._was_placed = no.clone()
+        self._longest_hold = whole.clone()
+        self.rest_progress = torch.zeros(count, device=device)
+        """How much longer than ever before in its episode the success condition has held in the last control step, in
+        shares of what success asks for, (N,) in {0, 0.1}."""
         self._finished = torch.zeros(HISTORY, len(outcome.STAGES), device=device)
         self._finished_stage = torch.zeros(HISTORY, dtype=torch.long, device=device)
         self.finished_count = 0
@@ -77,7 +84,12 @@ class Books:
             step: Number of the control step in each episode, (N,) from 1.
         """
         self._hold = torch.where(now.is_settled, self._hold + 1, 0)
-        self._calm_hold = torch.where(now.is_settled & now.is_calm, self._calm_hold + 1, 0)
+        longest = torch.maximum(self._longest_hold, self._hold)
+        self.rest_progress = (longest - self._longest_hold) / outcome.HOLD_STEPS
+        self._longest_hold = longest
+        self._placed_hold = torch.where(now.is_placed, self._placed_hold + 1, 0)
+        self._was_placed |= self._placed_hold >= outcome.HOLD_STEPS
+        hold = self._hold if self.asks_calm else self._placed_hold
         height = now.held_height
         self.max_height = torch.maximum(self.max_height, height)
         events = torch.stack(
@@ -87,7 +99,7 @@ class Books:
                 height >= outcome.LIFTED_HEIGHT,
                 (height > outcome.RAISED_HEIGHT) & (now.dish_distance < outcome.CARRIED_DISTANCE),
                 now.is_in_dish & (now.grip_distance > outcome.RELEASED_DISTANCE) & self.stages[:, 1],
-                self._hold >= outcome.HOLD_STEPS,
+                hold >= outcome.HOLD_STEPS,
             ),
             dim=-1,
         )
@@ -111,7 +123,7 @@ class Books:
         last.in_dish[env_ids] = now.is_in_dish[env_ids]
         last.held[env_ids] = now.true.is_pinched[env_ids]
         last.lost[env_ids] = is_lost[env_ids]
-        last.calm[env_ids] = self.stages[env_ids, _SUCCESS] & (self._calm_hold[env_ids] >= outcome.HOLD_STEPS)
+        last.placed[env_ids] = self._was_placed[env_ids]
         last.length[env_ids] = length[env_ids]
         counted = env_ids[self.is_home_start[env_ids]]
         places = (self.finished_count + torch.arange(len(counted), device=counted.device)) % HISTORY
@@ -132,7 +144,9 @@ class Books:
         self.stage_steps[env_ids] = 0
         self.max_height[env_ids] = 0.0
         self._hold[env_ids] = 0
-        self._calm_hold[env_ids] = 0
+        self._placed_hold[env_ids] = 0
+        self._longest_hold[env_ids] = 0
+        self._was_placed[env_ids] = False
         self.is_brought[env_ids] = False
 
     def rates(self) -> dict[str, float]:

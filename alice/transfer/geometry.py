@@ -46,7 +46,11 @@ def tanh_kernel(distance: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def is_pinched(
-    grip_distance: torch.Tensor, gap: torch.Tensor, gap_target: torch.Tensor, radius: torch.Tensor
+    grip_distance: torch.Tensor,
+    gap: torch.Tensor,
+    gap_target: torch.Tensor,
+    radius: torch.Tensor,
+    gap_error: float = 0.0,
 ) -> torch.Tensor:
     """Return :func:`alice.transfer.outcome.is_pinched` of (N,) tensors [m], (N,) bool."""
-    return outcome.is_pinched(grip_distance, gap, gap_target, radius)
+    return outcome.is_pinched(grip_distance, gap, gap_target, radius, gap_error)

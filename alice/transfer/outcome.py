@@ -16,12 +16,13 @@ STAGES: tuple[str, ...] = ("reached", "pinched", "lifted", "carried", "released"
 HEADLINES: dict[str, tuple[str, ...]] = {
     "success": ("success",),
     "carried_success": ("pinched", "carried", "success"),
-    "calm_success": ("success", "calm"),
+    "placed": ("placed",),
 }
-"""The figures that a policy is judged by, and what an episode must have for each: milestones, or a calm arm at its end.
+"""The figures that a policy is judged by, and what an episode must have for each.
 
 A ball that was thrown into the dish is a success; it is no carried success, because it was not pinched and off the
-table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that.
+table within 3 cm of the dish. Lifting by 5 cm is not asked for: the rim is lower than that. ``placed`` asks for all of
+a success but the calm arm; it is what success meant before it asked for one.
 """
 
 OUTCOMES: tuple[str, ...] = (
@@ -82,7 +83,7 @@ HOLD_STEPS = 10
 ##
 
 
-def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any) -> Any:
+def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any, gap_error: float = 0.0) -> Any:
     """Return whether a ball is held between the pads, judged as the real arm can: without a force sensor.
 
     The ball must be between the pads, the fingers must stand a ball's diameter apart and the gripper must be
@@ -93,8 +94,9 @@ def is_pinched(grip_distance: Any, gap: Any, gap_target: Any, radius: Any) -> An
         gap: Distance between the pads [m].
         gap_target: Commanded distance between the pads [m].
         radius: Ball radius [m].
+        gap_error: How far off a gap may be that servos have reported, of the arm's gripper [m]; 0 for the truth.
     """
-    tightest, widest = PINCH_GAP
+    tightest, widest = PINCH_GAP[0] - gap_error, PINCH_GAP[1] + gap_error
     fits = (gap > 2.0 * radius + tightest) & (gap < 2.0 * radius + widest)
     return (grip_distance < PINCH_DISTANCE) & fits & (gap_target < gap - PINCH_CLOSING)
 
@@ -132,13 +134,13 @@ def is_calm(fastest_joint: Any) -> Any:
     """Return whether an arm stands still enough for a small supply and a light table.
 
     Args:
-        fastest_joint: Speed of its fastest arm joint, without sign [rad/s].
+        fastest_joint: Speed of its fastest arm joint over a control step, without sign [rad/s].
     """
     return fastest_joint < CALM_SPEED
 
 
-def is_settled(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
-    """Return whether one control step fulfils the success condition: ball in the dish, at rest, arm clear.
+def is_placed(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
+    """Return whether the ball is where it belongs, whatever the arm does: in the dish, at rest, the arm clear.
 
     Args:
         is_in_dish: :func:`is_in_dish`.
@@ -146,6 +148,11 @@ def is_settled(is_in_dish: Any, ball_speed: Any, grip_distance: Any) -> Any:
         grip_distance: Tool point to ball centre [m].
     """
     return is_in_dish & is_at_rest(ball_speed) & is_clear(grip_distance)
+
+
+def is_settled(is_placed: Any, is_calm: Any) -> Any:
+    """Return whether one control step fulfils the success condition: :func:`is_placed` and :func:`is_calm`."""
+    return is_placed & is_calm
 
 
 ##

@@ -22,7 +22,7 @@ class ArmReading:
     joint_pos: torch.Tensor
     """(N, J) [rad, m]."""
     joint_vel: torch.Tensor
-    """(N, J) [rad/s, m/s]."""
+    """Change of the positions over the last control step, (N, J) [rad/s, m/s]; 0 where an episode begins."""
     tool_pos: torch.Tensor
     """Tool point, (N, 3), base frame [m]."""
     grip_pos: torch.Tensor
@@ -55,7 +55,7 @@ class Snapshot:
     true: ArmReading
     """The arm as it is."""
     measured: ArmReading
-    """The arm as its servos report it: no speeds, these are differences."""
+    """The arm as its servos report it."""
     told: Told
     """Ball and dish as the policy is told them. Everything else here is the truth."""
     ball_pos: torch.Tensor
@@ -72,6 +72,8 @@ class Snapshot:
     """:func:`alice.transfer.outcome.is_over_dish`, (N,) bool."""
     is_in_dish: torch.Tensor
     """:func:`alice.transfer.outcome.is_in_dish`, (N,) bool."""
+    is_placed: torch.Tensor
+    """:func:`alice.transfer.outcome.is_placed`, (N,) bool."""
     is_settled: torch.Tensor
     """The whole success condition for this one step (:func:`alice.transfer.outcome.is_settled`), (N,) bool."""
     is_calm: torch.Tensor
@@ -84,7 +86,11 @@ class Snapshot:
 
 
 class Reader:
-    """Reads the scene of an environment; remembers the last reports of the servos, which give their speeds.
+    """Reads the scene of an environment; remembers the joints of the last reading, which give their speeds.
+
+    No speed comes from the simulator. What that holds at the end of a control step is the speed of an instant: targets
+    move once a control step and the drives have nearly caught up by then, so it is about half of how fast the joint
+    moved through the step.
 
     Args:
         env: Environment with a ``robot`` and a ``ball`` in its scene, an action term ``joints`` and a command term
@@ -100,17 +106,22 @@ class Reader:
         self._tool_in_hand = torch.tensor(self._kind.tool_in_hand, device=env.device)
         self._opens_along = torch.tensor(arms.AXES[self._kind.opens_along], device=env.device)
         self._held_at = self._kind.gripper.held_at(ball_radius).unsqueeze(-1)
-        self._reported = torch.zeros(env.num_envs, len(self._kind.joints), device=env.device)
-        self._has_reported = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
+        self._last: dict[str, torch.Tensor] = {}
+        self._has_last = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
 
     def keep(self, snapshot: Snapshot) -> None:
-        """Remember a reading's reports: the next one's speeds are counted from them."""
-        self._reported = snapshot.measured.joint_pos
-        self._has_reported[:] = True
+        """Remember a reading's joints: the next one's speeds are counted from them."""
+        self._last = {"true": snapshot.true.joint_pos, "measured": snapshot.measured.joint_pos}
+        self._has_last[:] = True
 
     def forget(self, env_ids: torch.Tensor) -> None:
-        """Let the reported speeds of some environments, (K,), begin at zero."""
-        self._has_reported[env_ids] = False
+        """Let the speeds of some environments, (K,), begin at zero."""
+        self._has_last[env_ids] = False
+
+    def _speeds(self, which: str, joint_pos: torch.Tensor) -> torch.Tensor:
+        """Return how fast the ``true`` or ``measured`` joints came to where they are, (N, J) [rad/s, m/s]."""
+        change = joint_pos - self._last.get(which, joint_pos)
+        return torch.where(self._has_last, change * (1.0 / self._env.step_dt), 0.0)
 
     def read(
         self, dish_pos: torch.Tensor, table_height: torch.Tensor, started: torch.Tensor | slice | None = None
@@ -125,19 +136,21 @@ class Reader:
         scene = self._env.scene
         arm, ball = scene["robot"].data, scene["ball"].data
         hand = arm.body_link_pose_w.torch[:, self._hand]
-        joint_pos, joint_vel = arm.joint_pos.torch.clone(), arm.joint_vel.torch.clone()
+        joint_pos = arm.joint_pos.torch.clone()
+        joint_vel = self._speeds("true", joint_pos)
         tool_pos = hand[:, :3] + geometry.rotate(hand[:, 3:], self._tool_in_hand) - scene.env_origins
         ball_pos = ball.root_link_pose_w.torch[:, :3] - scene.env_origins
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
-        true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos)
+        true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos, gap_error=0.0)
         measured = self._measure(joint_pos, ball_pos)
         told = self._tell(true, measured, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
         distance = (grip_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - self._radius - table_height
         dish_distance = (ball_pos - dish_pos)[:, :2].norm(dim=-1)
         in_dish = outcome.is_in_dish(dish_distance, height)
-        fastest = joint_vel[:, self._kind.arm_columns].abs().amax(dim=-1)
+        is_placed = outcome.is_placed(in_dish, ball_speed, distance)
+        is_calm = outcome.is_calm(joint_vel[:, self._kind.arm_columns].abs().amax(dim=-1))
         return Snapshot(
             true=true,
             measured=measured,
@@ -149,8 +162,9 @@ class Reader:
             dish_distance=dish_distance,
             is_over_dish=outcome.is_over_dish(dish_distance, height),
             is_in_dish=in_dish,
-            is_settled=outcome.is_settled(in_dish, ball_speed, distance),
-            is_calm=outcome.is_calm(fastest),
+            is_placed=is_placed,
+            is_settled=outcome.is_settled(is_placed, is_calm),
+            is_calm=is_calm,
         )
 
     def _arm(
@@ -160,11 +174,12 @@ class Reader:
         tool_pos: torch.Tensor,
         grip_pos: torch.Tensor,
         ball_pos: torch.Tensor,
+        gap_error: float,
     ) -> ArmReading:
-        """Return what follows from joints (N, J) [rad, m] and three points, (N, 3) [m] each."""
+        """Return what follows from joints (N, J) [rad, m], three points, (N, 3) [m] each, and how far off gaps are."""
         gap = self._kind.gripper.gap(joint_pos[:, self._kind.gripper_columns])
         distance = (grip_pos - ball_pos).norm(dim=-1)
-        is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius)
+        is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius, gap_error)
         return ArmReading(joint_pos, joint_vel, tool_pos, grip_pos, gap, is_pinched)
 
     def _gap_target(self) -> torch.Tensor:
@@ -193,7 +208,8 @@ class Reader:
             reports.advance(ball_pos, dish_pos, hidden)
         else:
             reports.start(started, ball_pos[started], dish_pos[started])
-        ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius)
+        gap_error = self._kind.gripper.gap_error
+        ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius, gap_error)
         return Told(ball, reports.dish.clone(), is_pinched)
 
     def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
@@ -204,7 +220,7 @@ class Reader:
             ball_pos: (N, 3) [m].
         """
         reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
-        change = (reported - self._reported) * (1.0 / self._env.step_dt)
         tool_pos, _ = kinematics.forward(self._kind, reported)
         grip_pos = tool_pos + self._held_at * kinematics.opening_direction(self._kind, reported)
-        return self._arm(reported, torch.where(self._has_reported, change, 0.0), tool_pos, grip_pos, ball_pos)
+        speeds, gap_error = self._speeds("measured", reported), self._kind.gripper.gap_error
+        return self._arm(reported, speeds, tool_pos, grip_pos, ball_pos, gap_error)

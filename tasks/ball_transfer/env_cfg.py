@@ -21,7 +21,7 @@ from alice.arms import XARM1S
 from alice.assets.arms import articulation
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 from alice.system import device
-from alice.transfer.curriculum import EARLY_WEIGHTS, MIXED_STARTS
+from alice.transfer.curriculum import EARLY_COSTS, EARLY_WEIGHTS, MIXED_STARTS
 from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
@@ -211,10 +211,14 @@ class RewardsCfg:
     lift = _progress("lift")
     transport = _progress("transport")
     release = _progress("release")
+    rest = RewTerm(func=rewards.rest_progress, weight=EARLY_WEIGHTS["rest"] * CONTROL_RATE_HZ)
     success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
         func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
     )
+    unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
+    jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])
+    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"])
     action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
@@ -296,7 +300,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         ``presets=domain_rand``: physics, servos, ball and table as well, and what the policy is told of ball and dish
         (:mod:`alice.tasks.ball_transfer.randomization_cfg`).
     Success conditions:
-        Ball at rest in the dish, gripper clear of it, for 10 consecutive control steps (:mod:`alice.transfer.outcome`).
+        Ball at rest in the dish, gripper clear of it, arm calm, for 10 consecutive control steps
+        (:mod:`alice.transfer.outcome`).
     """
 
     arm: str = XARM1S.name

@@ -319,5 +319,5 @@ def test_the_exported_policy_transfers_balls(job, exported, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     report = json.loads((tmp_path / "a.json").read_text())
-    assert report["success"]["rate"] >= 0.9
+    assert report["headlines"]["placed"]["rate"] >= 0.9
     assert report["checkpoint"] == f"{job.task}.onnx"

@@ -12,10 +12,7 @@ torch = pytest.importorskip("torch")
 from alice.evaluation.physics import reward_audit  # noqa: E402
 from alice.tasks.ball_transfer.env_cfg import RewardsCfg  # noqa: E402
 from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC, AuditRewardsCfg  # noqa: E402
-from alice.transfer import (  # noqa: E402
-    curriculum,
-    timing,
-)
+from alice.transfer import curriculum  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,9 +32,10 @@ def _failures(recorded, weights) -> set[str]:
 
 @pytest.mark.parametrize("stage", curriculum.STAGES, ids=curriculum.NAMES)
 def test_no_stage_pays_a_trick(stage, recorded):
-    weights = {name: weight * timing.CONTROL_RATE_HZ for name, weight in stage.weights.items()}
     costs = RewardsCfg()
-    weights |= {name: getattr(costs, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
+    weights = stage.terms | {
+        name: getattr(costs, name).weight for name in ("ball_lost", "action_rate", "action_excess")
+    }
     assert _failures(recorded, weights) == set(), reward_audit.table(reward_audit.judge(recorded, weights))
 
 
@@ -58,7 +56,7 @@ def test_the_rewards_of_earlier_attempts_are_caught(name, recorded):
 
 def test_every_weight_names_a_recorded_term():
     terms = {name for name in vars(AuditRewardsCfg()) if not name.startswith("_")}
-    for weights in (*HISTORIC.values(), *(stage.weights for stage in curriculum.STAGES)):
+    for weights in (*HISTORIC.values(), *(stage.terms for stage in curriculum.STAGES)):
         assert set(weights) <= terms
     assert all(getattr(AuditRewardsCfg(), name).weight == 1.0 for name in terms)
 

@@ -29,7 +29,7 @@ from alice.tasks.ball_transfer.env_cfg import BallTransferEnvCfg  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 TASK = "Alice-Ball-Transfer-Crane"
-COUNT = 32
+COUNT = 24
 GROUPS = ("policy", "command_state", "goal_state")
 """What the actor of the state task sees."""
 
@@ -121,6 +121,7 @@ def _agree(inputs: dict[str, np.ndarray], obs) -> None:
         np.testing.assert_allclose(inputs[group], obs[group].numpy(), rtol=0, atol=2e-5, err_msg=group)
 
 
+@pytest.mark.slow
 def test_a_third_arm_transfers_balls_and_the_robots_code_serves_it(added, simulate):
     env = simulate("physics=ovphysx", task=TASK, num_envs=COUNT, play=True, endless=True)
     made = contract.from_json(_contract(env).to_json())

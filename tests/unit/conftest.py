@@ -103,6 +103,10 @@ def make_env():
     return FakeEnv
 
 
+DRIVE = {"joint_stiffness": "stiffness", "joint_damping": "damping", "joint_effort_limits": "effort_limit"}
+"""Buffers of the arm's drives, and where the joint table has them."""
+
+
 class FakeData:
     """Buffers of an asset; each holds its tensor under ``torch``, as Isaac Lab's do."""
 
@@ -151,9 +155,13 @@ class FakeScene(dict):
 
 
 class FakeTerm:
-    """The action term: targets and their setter."""
+    """The action term: targets, their largest step and their setter. The drives pull to them."""
 
-    __slots__ = ("targets",)
+    __slots__ = ("arm_step", "targets")
+
+    @property
+    def driven(self):
+        return self.targets
 
     def set_targets(self, env_ids, targets):
         self.targets[env_ids] = targets
@@ -200,13 +208,15 @@ class FakeEnv:
         upright = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
         still = torch.zeros(count, len(arm.joints))
         joints = {"joint_pos": still, "joint_vel": still.clone()}
+        for name, field in DRIVE.items():
+            joints[name] = torch.tensor([[getattr(joint, field) for joint in arm.joints]]).repeat(count, 1)
         self.scene["robot"] = FakeAsset(FakeData(body_link_pose_w=upright.repeat(count, 3, 1), **joints))
         for name in ("ball", "dish", "nest"):
             pose, speed = upright.repeat(count, 1), torch.zeros(count, 6)
             cfg = SimpleNamespace(spawn=SimpleNamespace(radius=0.015)) if name == "ball" else None
             self.scene[name] = FakeAsset(FakeData(root_link_pose_w=pose, root_com_vel_w=speed), cfg)
         joints = FakeTerm()
-        joints.targets = still.clone()
+        joints.targets, joints.arm_step = still.clone(), arm.speed_cap / timing.CONTROL_RATE_HZ
         self.action_manager = FakeManager({"joints": joints})
         self.action_manager.action = torch.zeros(count, len(arm.action_names))
         self.action_manager.prev_action = torch.zeros(count, len(arm.action_names))

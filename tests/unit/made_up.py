@@ -16,6 +16,7 @@ JAW = SingleJaw(
     moving_face=-0.0123,
     speed_cap=3.0,
     squeeze=0.004,
+    gap_error=0.0,
 )
 
 

@@ -310,10 +310,10 @@ def test_a_thrown_ball_is_a_success_and_no_carried_one():
     episodes.stages[0, outcome.STAGES.index("carried")] = False
     episodes.stages[1, outcome.STAGES.index("lifted")] = False  # not so high, but over the table all the way
     episodes.stages[2, outcome.STAGES.index("success")] = False
-    episodes.calm[:] = torch.tensor([True, False, True, True])
+    episodes.placed[:] = torch.tensor([True, True, True, False])
     found = audit.headlines(episodes)
-    assert list(found) == ["success", "carried_success", "calm_success"]
-    assert found["calm_success"].tolist() == [True, False, False, True]
+    assert list(found) == ["success", "carried_success", "placed"]
+    assert found["placed"].tolist() == [True, True, True, False]
     assert found["success"].tolist() == [True, True, False, True]
     assert found["carried_success"].tolist() == [False, True, False, True]
     figures = audit.summarize(episodes, 0.05)["headlines"]

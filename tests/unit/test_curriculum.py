@@ -21,8 +21,8 @@ def small() -> Curriculum:
     return Curriculum(window=10)
 
 
-def test_stages_are_the_five_of_the_job_in_order():
-    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release")
+def test_stages_are_those_of_the_job_in_order_and_good_manners():
+    assert curriculum.NAMES == ("reach", "grasp", "lift", "transport", "release", "rest", "manners", "polish")
     assert all(set(stage.measured) <= set(outcome.STAGES) for stage in curriculum.STAGES)
 
 
@@ -34,10 +34,12 @@ def test_every_stage_is_sound():
         assert stage.starts["home"] >= 0.3, "home episodes are what decides"
         assert 0 < stage.spread <= 1 and 0 <= stage.randomization <= 1
         assert stage.demote_below < stage.promote_at
-        assert min(stage.weights.values()) >= 0
+        assert min(*stage.weights.values(), *stage.costs.values()) >= 0
     shares = [stage.randomization for stage in curriculum.STAGES]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert curriculum.STAGES[-1].spread == 1.0
+    assert [stage.asks_calm for stage in curriculum.STAGES] == [False] * 5 + [True] * 3
+    assert [stage.noise_cost > 0 for stage in curriculum.STAGES] == [stage.asks_calm for stage in curriculum.STAGES]
 
 
 def test_demotion_does_not_follow_from_the_rate_that_promoted():
@@ -54,7 +56,10 @@ def test_a_full_window_of_success_promotes_by_one_stage(small):
 
 
 def test_the_threshold_itself_promotes_and_one_less_does_not():
-    stages = (Stage("a", ("reached",), 0.6, 0.0, {}, {}, 1, 0), Stage("b", ("success",), 1.01, 0.3, {}, {}, 1, 1))
+    stages = (
+        Stage("a", ("reached",), 0.6, 0.0, {}, {}, {}, 1, 0),
+        Stage("b", ("success",), 1.01, 0.3, {}, {}, {}, 1, 1),
+    )
     for good, expected in ((6, "b"), (5, "a")):
         found = Curriculum(window=10, stages=stages)
         found.add(episodes(None, 10 - good) + episodes("reached", good))
@@ -85,6 +90,23 @@ def test_a_policy_that_forgets_is_demoted_once(small):
     assert small.add(episodes("reached", 10))  # nothing is pinched any more
     assert small.stage.name == "grasp"
     assert not small.add(episodes("reached", 5))
+
+
+def test_patience_ends_a_stage_whose_bar_is_too_high_for_the_world():
+    stages = (
+        Stage("a", ("reached",), 0.9, 0.0, {}, {}, {}, 1, 0, patience=25),
+        Stage("b", ("pinched",), 0.9, 0.2, {}, {}, {}, 1, 0),
+    )
+    made = Curriculum(window=10, stages=stages)
+    half = episodes("reached", 5) + episodes(None, 5)
+    assert not made.add(half) and not made.add(half)
+    cut = Curriculum(window=10, stages=stages)
+    cut.load_state_dict(json.loads(json.dumps(made.state_dict())))
+    for again in (made, cut):
+        assert again.add(half) and again.stage.name == "b" and again.fill == 0
+        assert not again.add(half * 10), "the last stage has nowhere to go"
+        assert again.add(episodes(None, 10)) and again.stage.name == "a"
+        assert not again.add(half), "its patience begins anew"
 
 
 def test_the_first_stage_is_not_demoted_and_the_last_not_promoted(small):

@@ -80,8 +80,10 @@ def test_every_difference_to_the_training_is_named(words, now, expected, run):
         trained.compare(job_of(run(*words) / "model_1.pt", **now))
 
 
-def test_what_changes_nothing_of_it_is_no_difference(run, capsys):
-    folder = run("presets=domain_rand", "agent.algorithm.learning_rate=0.001", "env.episode_length_s=5.0")
+@pytest.mark.parametrize("curriculum", ["env.curriculum.stage.params.phase=rest", "env.curriculum=none"])
+def test_what_changes_nothing_of_it_is_no_difference(curriculum, run, capsys):
+    words = ("presets=domain_rand", "agent.algorithm.learning_rate=0.001", "env.episode_length_s=5.0", curriculum)
+    folder = run(*words)
     trained.compare(job_of(folder / "model_1.pt"))
     assert capsys.readouterr().err == ""
 

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("alice", "tasks", "agents", "assets", "scripts", "tests")
 MAPPED = ("tasks", "agents", "assets")  # imported as alice.tasks, alice.agents, alice.assets
 # Standard library and numpy, and each other: they are loaded on the robot, too.
-FACTS = {"arms", "contract", "transfer.objects", "transfer.outcome", "transfer.curriculum", "transfer.timing"}
+FACTS = {
+    "arms",
+    "contract",
+    "transfer.objects",
+    "transfer.outcome",
+    "transfer.curriculum",
+    "transfer.timing",
+    "transfer.told",
+}
 SIMULATION = {"isaaclab", "isaaclab_*", "rsl_rl", "gymnasium", "warp", "isaacsim", "omni", "pxr"}
 TERMS = {"mdp", "models", "learning"}
 DOORS = {"runs", "evaluation", "recording", "export", "doctor", "studies", "deploy", "pipeline", "offline"}

@@ -32,8 +32,11 @@ CASES = {
     (rewards, "transfer_potential"): ([{"part": part} for part in PARTS], None, (0.0, 1.0)),
     (rewards, "is_near_ball"): ([{"distance": 0.06}], None, (0.0, 1.0)),
     (rewards, "is_ball_high"): ([{"height": 0.02, "held": held} for held in (False, True)], None, (0.0, 1.0)),
+    (rewards, "rest_progress"): ([{}], None, (0.0, 0.1)),
     (rewards, "transfer_success"): ([{}], None, (0.0, 1.0)),
     (rewards, "is_terminated_term"): ([{"term_name": "ball_lost"}], None, (0.0, 1.0)),
+    (rewards, "arm_unrest_l1"): ([{}], None, (0.0, INF)),
+    (rewards, "servo_power"): ([{}], None, (0.0, INF)),
     (rewards, "action_rate_l2"): ([{}], None, (0.0, 4.0)),
     (rewards, "action_excess_l2"): ([{}], None, (0.0, INF)),
     (terminations, "transfer_success"): ([{}], None, (0.0, 1.0)),
@@ -223,6 +226,49 @@ def test_action_excess_counts_only_what_lies_beyond_one(make_env):
     env = make_env(4)
     env.action_manager.action = torch.tensor([1.0, -1.0, 1.5, -3.0]).unsqueeze(-1).repeat(1, 6)
     assert rewards.action_excess_l2(env).tolist() == [0.0, 0.0, 0.25, 4.0]
+
+
+def test_unrest_costs_what_the_arm_moves_once_the_ball_lies_in_the_dish_however_near_the_hand_stays(make_env):
+    env = make_env(4)
+    state = transfer_state(env)
+    everyone = torch.arange(4)
+    state.begin_episode(everyone, torch.tensor([0.2, 0.05, 0.0]).repeat(4, 1), torch.ones(4, dtype=torch.bool))
+    in_dish, beside = (0.2, 0.05, 0.017), (0.2, 0.15, 0.015)
+    ball = torch.tensor([in_dish, in_dish, in_dish, beside])
+    env.put(ball=ball, tool=torch.tensor([(0.2, 0.05, 0.12), (0.2, 0.05, 0.12), (0.2, 0.05, 0.03), (0.2, 0.05, 0.12)]))
+    env.end_reset(everyone)
+    env.scene["robot"].data.joint_pos.torch[:, 1] += torch.tensor([0.3, 0.6, 0.3, 0.3]) * env.step_dt
+    env.scene["robot"].data.joint_pos.torch[:, 5:] += 0.001  # fingers are not the arm
+    env.advance()
+    assert rewards.arm_unrest_l1(env).tolist() == pytest.approx([0.2, 0.4, 0.2, 0.0], abs=1e-4)
+
+
+def test_power_is_torque_times_speed_whichever_way_they_point(make_env):
+    env = make_env(3)
+    state = transfer_state(env)
+    everyone = torch.arange(3)
+    state.begin_episode(everyone, torch.zeros(3, 3), torch.ones(3, dtype=torch.bool))
+    env.end_reset(everyone)
+    env.scene["robot"].data.joint_pos.torch[:, 2] += torch.tensor([0.0, 0.02, -0.02])
+    env.advance()
+    still, forth, back = rewards.servo_power(env).tolist()
+    assert still == 0.0 and forth == pytest.approx(back) and forth > 0.0
+
+
+def test_jerk_is_the_third_difference_of_the_targets_and_starts_from_rest(make_env):
+    env = make_env(2)
+    joints = env.action_manager.get_term("joints")
+    term = rewards.TargetJerk(None, env)
+    found = []
+    for _ in range(6):  # a speed that is held
+        joints.targets[:, 1] += 0.1
+        found.append(term(env)[0].item())
+    assert found == pytest.approx([0.2, 0.2, 0.0, 0.0, 0.0, 0.0], abs=1e-5)  # 1, then -2 + 1 and back, over 5 joints
+    joints.targets[1] = 0.7
+    term.reset(torch.tensor([1]))
+    joints.targets[0, 1] += 0.1
+    joints.targets[:, 5:] += 0.02  # fingers are not the arm
+    assert term(env).tolist() == pytest.approx([0.0, 0.0], abs=1e-5)
 
 
 def test_the_cost_of_a_termination_follows_its_term(make_env):

@@ -112,7 +112,7 @@ def test_a_film_needs_a_viewer_that_can_be_filmed(monkeypatch):
 
 
 def env_cfg(staged: bool = True, **rewards):
-    names = {name for stage in curriculum.STAGES for name in stage.weights}
+    names = {name for stage in curriculum.STAGES for name in stage.terms}
     return SimpleNamespace(
         curriculum=SimpleNamespace(stage=object()) if staged else None,
         rewards=SimpleNamespace(**{**dict.fromkeys(names, object()), **rewards}),

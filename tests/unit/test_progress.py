@@ -44,7 +44,7 @@ def test_the_line_comes_after_each_whole_table(capsys):
         assert "Learning iteration" in table and "Mean value loss" in table and "ETA" in table
         assert "Curriculum/stage/number: 1.0000" in table, "the table's own mean"
     assert first.splitlines()[-1] == (
-        "alice: stage 3 of 5: lift | success 12.3% | 1,241,088 of 3,686,400 steps | 0:09:57 left"
+        "alice: stage 3 of 8: lift | success 12.3% | 1,241,088 of 3,686,400 steps | 0:09:57 left"
     )
     assert second.splitlines()[-1].endswith("| 1,253,376 of 3,686,400 steps | 0:09:54 left")
     assert "Loss/value" in logger.writer.names

@@ -128,7 +128,7 @@ def _audited(count: int, passed: int, arm: Arm = XARM1S):
         in_dish=stages[:, 5],
         held=torch.zeros(count, dtype=torch.bool),
         lost=torch.zeros(count, dtype=torch.bool),
-        calm=stages[:, 5],
+        placed=stages[:, 5],
         length=torch.full((count,), 60),
         ball_radius=torch.full((count,), 0.015),
         ball_start=place,

@@ -15,8 +15,8 @@ STEP = 0.05
 NONE = dict.fromkeys(("bias", "noise", "interval", "age", "gap", "gap_rate", "hidden"), (0.0, 0.0))
 BALL, DISH = torch.tensor([0.20, -0.06, 0.015]), torch.tensor([0.20, 0.05, 0.0])
 FAR = torch.tensor([0.10, 0.10, 0.20])
-SPEED = torch.tensor([0.1, 0.0, 0.0])
-"""[m/s]."""
+SPEED = torch.tensor([0.5, 0.0, 0.0])
+"""So fast that every report says that the ball has moved [m/s]."""
 RADIUS = 0.015
 
 
@@ -32,13 +32,19 @@ def model(count: int = 4, share: float = 1.0, **spans) -> ReportModel:
 
 
 def open_hand(count: int, grip=FAR):
-    """Return grip point, gap, commanded gap and radius of open hands."""
-    return grip.expand(count, 3), torch.full((count,), 0.05), torch.full((count,), 0.05), torch.full((count,), RADIUS)
+    """Return grip point, gap, commanded gap, radius and error of the gap of open hands."""
+    return hands(count, grip, gap=0.05, gap_target=0.05)
 
 
 def closed_hand(count: int, grip):
     """Return the same of hands that hold a ball at a place."""
-    return grip.expand(count, 3), torch.full((count,), 0.03), torch.full((count,), 0.02), torch.full((count,), RADIUS)
+    return hands(count, grip, gap=0.03, gap_target=0.02)
+
+
+def hands(count: int, grip, gap: float, gap_target: float, gap_error: float = 0.0):
+    """Return what :meth:`ReportModel.hold` takes, of hands that are all alike."""
+    widths = (torch.full((count,), width) for width in (gap, gap_target, RADIUS))
+    return (grip.expand(count, 3), *widths, gap_error)
 
 
 def step(made: ReportModel, ball=BALL, hidden: bool = False, hand=None) -> torch.Tensor:
@@ -88,13 +94,40 @@ def test_bias_is_one_for_the_episode_and_others_for_dish_and_neighbours():
     assert not torch.allclose(again[1], first[1]) and torch.allclose(again[2], first[2])
 
 
-def test_noise_is_new_in_every_report_and_stands_between_two():
+def test_noise_is_new_in_every_report_and_what_was_told_stands_between_two():
     made = model(2000, noise=(0.002, 0.002), interval=(0.1, 0.1))
-    told = torch.stack([step(made) for _ in range(6)])
-    assert (told - BALL).std() == pytest.approx(0.002, rel=0.05) and (told - BALL).mean().abs() < 1e-4
+    told, reports, has_come = zip(
+        *((step(made), made.ball_report - BALL, made.has_ball) for _ in range(6)), strict=True
+    )
+    told, reports, has_come = torch.stack(told), torch.stack(reports), torch.stack(has_come)
+    assert reports.std() == pytest.approx(0.002, rel=0.05) and reports.mean().abs() < 1e-4
+    assert torch.corrcoef(torch.stack((reports[0, :, 0], reports[2, :, 0])))[0, 1].abs() < 0.1
     changed = (told.diff(dim=0) != 0).all(dim=-1)
+    assert torch.equal(changed, has_come[1:])
     assert changed.float().mean() == pytest.approx(0.5, abs=0.02), "every second control step"
     assert (changed[0] ^ changed[1]).all()
+
+
+def test_what_lies_still_is_told_ever_better_and_what_moves_at_once():
+    made = model(4000, noise=(0.002, 0.002))
+    off = torch.stack([made.ball - BALL, *(step(made) - BALL for _ in range(7))])
+    for count in (1, 4, 8):
+        assert off[count - 1].std() == pytest.approx(0.002 / math.sqrt(count), rel=0.15), f"{count} reports"
+    assert (made.dish - DISH).std() == pytest.approx(0.002 / math.sqrt(8), rel=0.15)
+    moved = BALL + torch.tensor([0.03, 0.0, 0.0])
+    assert (step(made, moved) - moved).std() == pytest.approx(0.002, rel=0.05)
+    assert (step(made, moved) - moved).std() == pytest.approx(0.002 / math.sqrt(2), rel=0.1)
+
+
+def test_after_a_grasp_the_first_report_counts_alone():
+    made = model(4000, noise=(0.002, 0.002))
+    for _ in range(4):
+        step(made)
+    step(made, BALL, hand=closed_hand(4000, BALL))
+    assert made.is_held.all()
+    beside = BALL + torch.tensor([0.004, 0.0, 0.0])  # not far enough to be seen to have moved
+    step(made, beside)
+    assert (step(made, beside) - beside).mean().abs() < 1e-4
 
 
 @pytest.mark.parametrize(("interval", "longest"), [(1 / 30, 1 / 30), (0.1, 0.1), (0.08, 0.08)])

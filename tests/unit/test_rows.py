@@ -66,7 +66,7 @@ def _success(env, policy, episodes, seed, show_progress) -> SimpleNamespace:
     env.calls.append(seed)
     stages = torch.ones(episodes, len(outcome.STAGES), dtype=torch.bool)
     stages[: round(episodes * env.reports.age[1] / 0.3)] = False
-    return SimpleNamespace(stages=stages, calm=stages[:, 0])
+    return SimpleNamespace(stages=stages, placed=stages[:, 0])
 
 
 def test_every_setting_meets_the_same_starts_and_the_closed_one_is_audited_once(monkeypatch, tmp_path):

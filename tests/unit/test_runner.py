@@ -128,6 +128,24 @@ def test_a_given_learning_rate_wins_over_the_checkpoint(make, tmp_path):
         assert made.alg.learning_rate == made.alg.optimizer.param_groups[0]["lr"] == expected
 
 
+@pytest.mark.parametrize(("asks_calm", "noise_cost", "expected"), [(False, 0.0, 0.002), (True, 0.012, -0.01)])
+def test_the_stage_of_a_checkpoint_decides_about_noise_from_the_first_step(
+    make, monkeypatch, asks_calm, noise_cost, expected
+):
+    """A training begins in its first stage, and knows the checkpoint's only when the environment has its state."""
+    stage = SimpleNamespace(asks_calm=False, noise_cost=0.0)
+    restored = SimpleNamespace(asks_calm=asks_calm, noise_cost=noise_cost)
+    term = SimpleNamespace(curriculum=SimpleNamespace(stage=stage), finished=list, judge=list)
+    monkeypatch.setattr(env_state, "staged_terms", lambda env: [term])
+    monkeypatch.setattr(env_state, "restore", lambda *_, **__: setattr(term.curriculum, "stage", restored))
+    made, seen = make(), []
+    made.alg.entropy_coef, made.alg.actor = 0.002, SimpleNamespace(is_attentive=None)
+    made._cut = {"cut": 1}
+    made.alg.act = lambda obs: seen.append((made.alg.actor.is_attentive, made.alg.entropy_coef))
+    made.learn(1)
+    assert seen == [(asks_calm, pytest.approx(expected))] * 2
+
+
 def test_weights_of_other_networks_are_told_when_it_begins(make, tmp_path):
     torch.save({"actor_state_dict": {"weight": torch.zeros(1, 5)}, "iter": 3}, tmp_path / "model_3.pt")
     made = make()

@@ -31,9 +31,9 @@ PATIENCE = 120
 RATES = ((0.5, 0.0), (0.9, 0.1), (0.95, 0.9))
 """How often "reached" and "success" are passed in each third of the training."""
 STAGES = (
-    Stage("a", ("reached",), 0.8, 0.0, {}, {}, 1, 0),
-    Stage("b", ("success",), 0.8, 0.3, {}, {}, 1, 1),
-    Stage("c", ("success",), 1.01, 0.3, {}, {}, 1, 1),
+    Stage("a", ("reached",), 0.8, 0.0, {}, {}, {}, 1, 0),
+    Stage("b", ("success",), 0.8, 0.3, {}, {}, {}, 1, 1),
+    Stage("c", ("success",), 1.01, 0.3, {}, {}, {}, 1, 1),
 )
 
 

@@ -1,11 +1,14 @@
 """The robot's side of the reports: what it tells the policy is what training told it, report for report."""
 
+from dataclasses import fields
+
 import pytest
 
 np = pytest.importorskip("numpy")
 
 from made_up import contract_of, vector  # noqa: E402
 
+from alice import arms  # noqa: E402
 from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.readings import ReadingError  # noqa: E402
@@ -107,7 +110,7 @@ def test_the_robot_tells_what_training_told():
             model.start(rows, ball[rows], dish[rows])
         gap, gap_target = (torch.from_numpy(XARM1S.gripper.gap(at[:, 5:])) for at in (joints, targets))
         before = model.is_held.clone()
-        told, is_held = model.hold(grip, gap, gap_target, torch.from_numpy(radius))
+        told, is_held = model.hold(grip, gap, gap_target, torch.from_numpy(radius), XARM1S.gripper.gap_error)
         tracker.begin(fresh)
         now = 100.0 + number * step
         come = model.has_ball.numpy(), model.has_dish.numpy()
@@ -123,3 +126,35 @@ def test_the_robot_tells_what_training_told():
         assert (tracker.is_held == is_held.numpy()).all()
         held, changes = held + int(is_held.sum()), changes + int((is_held != before).sum())
     assert held > 200 and changes > 100
+
+
+@pytest.mark.parametrize("arm", [arms.XARM1S, arms.SO101], ids=lambda arm: arm.name)
+@pytest.mark.parametrize("zero", [-1.0, 0.0, 1.0])
+def test_a_held_ball_is_told_held_by_a_gripper_whose_zero_is_off(arm, zero):
+    """By what a calibrated servo may be off, training's rows: 0.02 rad (xArm 1S) and 0.03 rad (SO-101)."""
+    torch = pytest.importorskip("torch")
+    from alice.mdp.reports import ReportModel, ReportRanges
+    from alice.tasks.ball_transfer.randomization_table import ARM_ROWS
+
+    nothing = dict.fromkeys((field.name for field in fields(ReportRanges)), (0.0, 0.0))
+    off = ARM_ROWS[arm.name]["servo_offset"].span[1]
+    for radius in (0.008, 0.015, 0.020):
+        gap = np.array([2.0 * radius])
+        squeezed = arm.gripper.at_gap(gap - 2.0 * arm.gripper.squeeze)
+        seen = arm.gripper.servo_angle(arm.gripper.at_gap(gap)) + zero * off
+        joints = np.array([arm.home], np.float32)
+        targets = joints.copy()
+        joints[:, arm.gripper_columns] = arm.gripper.from_servo(seen)
+        targets[:, arm.gripper_columns] = squeezed
+        grip = kinematics.grip_point(arm, joints, np.array([radius])).astype(np.float32)
+        made = contract_of(vector("x", "ball_pos", "pinch_flag"), arm=arm)
+        tracker, controller = BallTracker(made), Controller(made)
+        tracker.report(0.0, grip, DISH)
+        tracker.places(0.05, joints, targets, np.array([radius]))
+        controller.targets[:] = targets
+        flag = controller.inputs(joints, grip, DISH, np.array([radius]))["x"][0, 3]
+        model = ReportModel(1, ReportRanges(**nothing), 0.05)
+        model.start(torch.arange(1), torch.from_numpy(grip), torch.from_numpy(DISH.astype(np.float32)))
+        gaps = (torch.from_numpy(arm.gripper.gap(at[:, arm.gripper_columns])) for at in (joints, targets))
+        _, is_held = model.hold(torch.from_numpy(grip), *gaps, torch.tensor([radius]), arm.gripper.gap_error)
+        assert (tracker.is_held.tolist(), flag, is_held.tolist()) == ([True], 1.0, [True]), f"radius {radius} m"

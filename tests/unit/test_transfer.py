@@ -266,16 +266,51 @@ def test_asking_before_the_control_step_was_taken_in_is_an_error(env):
         terminations.transfer_success(env)
 
 
-def test_success_is_calm_if_the_arm_stood_still_through_the_whole_rest_condition(make_env):
-    env = _begin(make_env(3))
+def test_success_asks_for_an_arm_that_moves_slowly_through_the_whole_rest_condition(make_env):
+    env = _begin(make_env(4))
+    joints = env.scene["robot"].data.joint_pos.torch
     for step in range(10):
-        env.scene["robot"].data.joint_vel.torch[:, 2] = torch.tensor([0.0, -0.4, 0.4 if step == 5 else 0.2])
+        speeds = [0.0, -0.4, 0.4 if step == 5 else 0.2, 0.2]
+        joints[:, 2] += torch.tensor(speeds) * env.step_dt
+        joints[3, 5] = 0.001 * step + 0.02  # a finger is no arm joint
         _step(env, **SETTLED)
-    env.scene["robot"].data.joint_vel.torch[:, 5] = 1.0  # a finger is no arm joint
     _begin(env)
     last = transfer_state(env).books.last
-    assert last.stages[:, -1].tolist() == [True, True, True]
-    assert last.calm.tolist() == [True, False, False]
+    assert last.stages[:, -1].tolist() == [True, False, False, True]
+    assert last.placed.tolist() == [True, True, True, True]
+
+
+def test_a_training_may_ask_for_calm_later(make_env):
+    env = _begin(make_env(1))
+    books = transfer_state(env).books
+    assert books.asks_calm, "as an audit does"
+    books.asks_calm = False
+    for _ in range(10):
+        env.scene["robot"].data.joint_pos.torch[:, 2] += 0.4 * env.step_dt
+        _step(env, **SETTLED)
+    assert books.stages[:, -1].tolist() == [True]
+
+
+def test_a_rest_pays_once_for_each_step_that_it_is_longer_than_ever(env):
+    paid = []
+    for settled in (True, True, False, True, True, True, False):
+        _step(env, **(SETTLED if settled else AT_HOME))
+        paid.append(rewards.rest_progress(env).item())
+    assert paid == pytest.approx([0.1, 0.1, 0.0, 0.0, 0.0, 0.1, 0.0])
+    _begin(env)
+    _step(env, **SETTLED)
+    assert rewards.rest_progress(env).item() == pytest.approx(0.1)
+
+
+def test_the_ball_is_placed_once_for_all_and_no_episode_inherits_it(env):
+    for _ in range(10):
+        _step(env, **SETTLED)
+    _step(env, **AT_HOME)
+    _begin(env)
+    assert transfer_state(env).books.last.placed.tolist() == [True]
+    _step(env, **SETTLED)
+    _begin(env)
+    assert transfer_state(env).books.last.placed.tolist() == [False]
 
 
 def test_the_hold_count_does_not_survive_a_reset(env):
@@ -360,16 +395,18 @@ def test_a_single_jaw_holds_the_ball_beside_the_tool_point_for_truth_and_report_
     assert now.grip_distance.tolist() == pytest.approx([0.0, 0.015], abs=1e-6)
 
 
-def test_reported_speed_is_the_difference_of_two_reports_and_zero_after_a_reset(make_env):
+@pytest.mark.parametrize("which", ["true", "measured"])
+def test_speed_is_the_change_of_position_over_a_control_step_and_zero_after_a_reset(make_env, which):
     env = make_env(2)
     env.action_manager.terms["joints"] = OffByATenth(env.action_manager.get_term("joints"))
     state = transfer_state(env)
-    assert state.now.measured.joint_vel.abs().max() == 0
+    assert getattr(state.now, which).joint_vel.abs().max() == 0
     env.scene["robot"].data.joint_pos.torch[:, 1] = 0.05
+    env.scene["robot"].data.joint_vel.torch[:] = 0.3  # of the last instant alone
     env.advance()
-    speed = transfer_state(env).now.measured.joint_vel
+    speed = getattr(transfer_state(env).now, which).joint_vel
     assert speed[:, 1] == pytest.approx(0.05 * 20) and speed[:, 0].abs().max() == 0
     state.begin_episode(torch.tensor([1]), torch.zeros(1, 3), torch.ones(1, dtype=torch.bool))
     env.end_reset(torch.tensor([1]))
-    speed = transfer_state(env).now.measured.joint_vel
+    speed = getattr(transfer_state(env).now, which).joint_vel
     assert speed[0, 1] == pytest.approx(0.05 * 20) and speed[1].abs().max() == 0

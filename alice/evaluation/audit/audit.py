@@ -51,8 +51,8 @@ class Episodes:
     """Whether the ball was pinched at the end, (E,) bool."""
     lost: torch.Tensor
     """Whether the ball left the reach of the arm, (E,) bool."""
-    calm: torch.Tensor
-    """Whether the arm was calm through the whole rest condition of its success, (E,) bool."""
+    placed: torch.Tensor
+    """Whether they held the success condition for long enough but for the calm of the arm, (E,) bool."""
     length: torch.Tensor
     """Length, (E,) [control steps]."""
     ball_radius: torch.Tensor
@@ -62,9 +62,9 @@ class Episodes:
     dish: torch.Tensor
     """Centre of the dish, (E, 2), base frame [m]."""
     peak_effort: torch.Tensor
-    """Greatest drive effort of each joint, read at the end of each control step, (E, J) [N·m, N]."""
+    """Greatest drive effort of each joint, each a mean over a control step, (E, J) [N·m, N]."""
     peak_speed: torch.Tensor
-    """Greatest speed of each joint, read likewise, (E, J) [rad/s, m/s]."""
+    """Greatest speed of each joint, likewise, (E, J) [rad/s, m/s]."""
     mean_speed: torch.Tensor
     """Mean speed of each joint, without sign, (E, J) [rad/s, m/s]."""
     room: torch.Tensor
@@ -167,7 +167,7 @@ def _round(
 
 def _keep(kept: dict[str, torch.Tensor], last: Last, ended: torch.Tensor) -> None:
     """Copy the results of the environments that have just ended their counted episode."""
-    for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "calm", "length"):
+    for name in ("stages", "stage_steps", "max_height", "in_dish", "held", "lost", "placed", "length"):
         value = getattr(last, name)
         kept.setdefault(name, torch.zeros_like(value))[ended] = value[ended]
 
@@ -216,9 +216,9 @@ def headlines(episodes: Episodes) -> dict[str, torch.Tensor]:
     """Return whether each episode counts for each of the figures that a policy is judged by, (E,) bool each.
 
     ``success`` asks where the ball rests and not how it came there: one that was thrown counts. ``carried_success``
-    wants it pinched, and held over the table near the dish, as well; ``calm_success`` an arm that stands still.
+    wants it pinched, and held over the table near the dish, as well; ``placed`` only leaves the arm's calm out.
     """
-    happened = dict(zip(outcome.STAGES, episodes.stages.unbind(dim=-1), strict=True)) | {"calm": episodes.calm}
+    happened = dict(zip(outcome.STAGES, episodes.stages.unbind(dim=-1), strict=True)) | {"placed": episodes.placed}
     return {name: torch.stack([happened[stage] for stage in needs]).all(0) for name, needs in outcome.HEADLINES.items()}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from alice import arms
+from alice.transfer.drives import drive
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Manners:
     """Adds up what the arms do in their first episodes. J is the number of joints.
 
-    Efforts and speeds are read at the end of each control step, so a work is the sum over control steps.
+    Efforts and speeds are the means over each control step, and a work is the sum of their products: at the end of a
+    control step the drives have nearly caught up with their targets, which would hide half of what they did.
 
     Args:
         env: Environment whose episodes have all just begun.
@@ -29,7 +31,7 @@ class Manners:
         self._term = env.action_manager.get_term("joints")
         shape, device = (env.num_envs, len(self._arm.joints)), env.device
         self.effort, self.speed = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
-        """Size of each joint's drive effort and speed now, (N, J) [N·m, N] and [rad/s, m/s]."""
+        """Size of each joint's drive effort and speed in the last control step, (N, J) [N·m, N] and [rad/s, m/s]."""
         self._peak_effort, self._peak_speed, self._way = (torch.zeros(shape, device=device) for _ in range(3))
         self._room = torch.full(shape, torch.inf, device=device)
         self._work, self._steps, self._jerks, self._jerk_steps = torch.zeros(4, env.num_envs, device=device)
@@ -66,18 +68,6 @@ class Manners:
             "work": self._work,
             "jerk": (self._jerks / self._jerk_steps.clamp(min=1.0)).sqrt(),
         }
-
-
-def drive(env: ManagerBasedRLEnv) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the size of each joint's drive effort and speed now, (N, J) each.
-
-    The effort is the drive law of the asset, stiffness times error minus damping times speed, within the effort limit.
-    """
-    arm = env.scene["robot"].data
-    now = transfer_state(env).now.true
-    error = env.action_manager.get_term("joints").driven - now.joint_pos
-    effort = arm.joint_stiffness.torch * error - arm.joint_damping.torch * now.joint_vel
-    return torch.minimum(effort.abs(), arm.joint_effort_limits.torch), now.joint_vel.abs()
 
 
 def summary(episodes: Episodes) -> dict[str, Any]:
