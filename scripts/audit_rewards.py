@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         recorded = reward_audit.record(env.unwrapped)
     bad = []
     for stage in curriculum.STAGES:
-        verdicts = reward_audit.judge(recorded, {**stage.terms, **costs})
+        verdicts = reward_audit.judge(recorded, reward_audit.parts_of(stage, costs))
         print(f"stage {stage.name}\n{reward_audit.table(verdicts)}")
         bad += [f"{stage.name}: {v.behaviour}" for v in verdicts if not v.passed]
     for name, weights in HISTORIC.items():

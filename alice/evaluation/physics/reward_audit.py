@@ -19,6 +19,8 @@ from alice.transfer.state import transfer_state
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
 
+    from alice.transfer.curriculum import Stage
+
 GAMMA = 0.99
 """Discount per control step, as in training."""
 MARGIN = 0.01
@@ -124,6 +126,19 @@ class Verdict:
     beaten_by: str | None
     passed: bool
     """Whether the honest next step pays more."""
+
+
+def parts_of(stage: Stage, costs: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights that a stage of the curriculum is judged by: what is done, not how.
+
+    A script moves as roughly as it was written, a policy learns to be gentle: what jerk and work cost says nothing
+    about which job pays.
+
+    Args:
+        stage: The stage.
+        costs: Weights of the terms that no stage sets.
+    """
+    return {name: weight for name, weight in stage.terms.items() if name not in ("jerk", "work")} | dict(costs)
 
 
 def judge(recorded: Mapping[str, Mapping[str, torch.Tensor]], weights: Mapping[str, float]) -> list[Verdict]:

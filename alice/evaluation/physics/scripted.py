@@ -44,7 +44,8 @@ CARRY = Waypoint("carry", "dish", 0.07, True, 30)
 PUT_DOWN: tuple[Waypoint, ...] = (
     Waypoint("lower", "dish", 0.020, True, 14),
     Waypoint("open", "dish", 0.020, False, 8),
-    Waypoint("retreat", "dish", 0.09, False, 30),
+    Waypoint("retreat", "dish", 0.07, False, 12),
+    Waypoint("rest", "dish", 0.07, False, 18),
 )
 
 SCRIPT: tuple[Waypoint, ...] = (
@@ -56,7 +57,7 @@ SCRIPT: tuple[Waypoint, ...] = (
     CARRY,
     *PUT_DOWN,
 )
-"""Nine legs, 10 s; ``hold`` is two seconds in the air."""
+"""Ten legs, 10 s; ``hold`` is two seconds in the air."""
 
 
 class Script:
