@@ -189,7 +189,7 @@ XARM1S = Arm(
         per_radian=FINGER_PER_RADIAN,
         speed_cap=0.06,
         squeeze=0.008,
-        gap_error=0.0,  # a degree of the servo is 0.9 mm of the gap
+        gap_error=0.0,  # zeroed to 0.02 rad its gap is 1 mm off, and a pinch allows 2 mm
     ),
     tool_in_hand=(0.0, 0.0, PITCH_TO_TIP - TOOL_TO_TIP - WRIST),
     tool_to_tip=TOOL_TO_TIP,

@@ -73,7 +73,7 @@ class ReportModel:
         self._was_gap = never.clone()
         self._last, self._was_held = points.clone(), never.clone()
         self._ball_count, self._dish_count = each.clone(), each.clone()
-        """How many reports the told places are the mean of."""
+        """How many reports the told places are the mean of, (N,)."""
         self.ball, self.dish = points.clone(), points.clone()
         """Where ball and dish are told to be, (N, 3) [m]."""
         self.is_held = never.clone()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alice.transfer import outcome
@@ -82,6 +82,21 @@ MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.
 _LETTING_GO = {"home": 0.4, "pregrasp": 0.1, "in_hand": 0.1, "above_dish": 0.2, "in_dish": 0.2}
 _MOSTLY_HELD = {**MIXED_STARTS, "pregrasp": 0.2, "in_dish": 0.05}
 
+_REST = Stage(
+    name="rest",
+    measured=("success",),
+    promote_at=0.75,
+    patience=10_000,
+    demote_below=0.2,
+    weights=LATE_WEIGHTS,
+    costs=LATE_COSTS,
+    starts=_LETTING_GO,
+    spread=1.0,
+    randomization=1.0,
+    noise_cost=LATE_NOISE_COST,
+    asks_calm=True,
+)
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="reach",
@@ -141,48 +156,10 @@ STAGES: tuple[Stage, ...] = (
         spread=1.0,
         randomization=1.0,
     ),
-    Stage(
-        name="rest",
-        measured=("success",),
-        promote_at=0.75,
-        patience=10_000,
-        demote_below=0.2,
-        weights=LATE_WEIGHTS,
-        costs=LATE_COSTS,
-        starts=_LETTING_GO,
-        spread=1.0,
-        randomization=1.0,
-        noise_cost=LATE_NOISE_COST,
-        asks_calm=True,
-    ),
+    _REST,
     # Smooth and gentle, once there is something to lose by it.
-    Stage(
-        name="manners",
-        measured=("success",),
-        promote_at=0.9,
-        patience=20_000,
-        demote_below=0.2,
-        weights=LATE_WEIGHTS,
-        costs=MANNERS_COSTS,
-        starts=_LETTING_GO,
-        spread=1.0,
-        randomization=1.0,
-        noise_cost=LATE_NOISE_COST,
-        asks_calm=True,
-    ),
-    Stage(
-        name="polish",
-        measured=("success",),
-        promote_at=1.01,
-        demote_below=0.3,
-        weights=LATE_WEIGHTS,
-        costs=POLISH_COSTS,
-        starts=_LETTING_GO,
-        spread=1.0,
-        randomization=1.0,
-        noise_cost=LATE_NOISE_COST,
-        asks_calm=True,
-    ),
+    replace(_REST, name="manners", promote_at=0.9, patience=20_000, costs=MANNERS_COSTS),
+    replace(_REST, name="polish", promote_at=1.01, patience=math.inf, demote_below=0.3, costs=POLISH_COSTS),
 )
 """The stages in their order. What they pay is progress, never rent, so later parts may be paid from the start."""
 

@@ -76,8 +76,6 @@ class Snapshot:
     """:func:`alice.transfer.outcome.is_placed`, (N,) bool."""
     is_settled: torch.Tensor
     """The whole success condition for this one step (:func:`alice.transfer.outcome.is_settled`), (N,) bool."""
-    is_calm: torch.Tensor
-    """Whether every arm joint is slow (:func:`alice.transfer.outcome.is_calm`), (N,) bool."""
 
     @property
     def held_height(self) -> torch.Tensor:
@@ -164,7 +162,6 @@ class Reader:
             is_in_dish=in_dish,
             is_placed=is_placed,
             is_settled=outcome.is_settled(is_placed, is_calm),
-            is_calm=is_calm,
         )
 
     def _arm(
@@ -176,7 +173,7 @@ class Reader:
         ball_pos: torch.Tensor,
         gap_error: float,
     ) -> ArmReading:
-        """Return what follows from joints (N, J) [rad, m], three points, (N, 3) [m] each, and how far off gaps are."""
+        """Return what follows from joints (N, J) [rad, m], three points, (N, 3) [m], and a gap's error [m]."""
         gap = self._kind.gripper.gap(joint_pos[:, self._kind.gripper_columns])
         distance = (grip_pos - ball_pos).norm(dim=-1)
         is_pinched = geometry.is_pinched(distance, gap, self._gap_target(), self._radius, gap_error)

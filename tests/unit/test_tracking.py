@@ -13,6 +13,7 @@ from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.readings import ReadingError  # noqa: E402
 from alice.deploy.tracking import BallTracker  # noqa: E402
+from alice.transfer.told import MEMORY, MOVED  # noqa: E402
 
 CONTRACT = contract_of(vector("x", "ball_pos", "pinch_flag"))
 HOME = np.array([XARM1S.home], np.float32)
@@ -73,6 +74,11 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(values, match):
     with pytest.raises(ValueError, match=match):
         tracker.report(*values)
     np.testing.assert_allclose(tracker.places(0.1, HOME, HOME, RADIUS)[0], BALL)
+
+
+def test_the_contract_says_the_rule_with_its_numbers():
+    assert (MEMORY, MOVED) == (8, 0.008)
+    assert "up to eight time-stamped reports" in CONTRACT.told and "8 mm off" in CONTRACT.told
 
 
 def test_the_robot_tells_what_training_told():

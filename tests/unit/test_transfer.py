@@ -4,6 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from transfer_scenes import AT_HOME, DISH, NEST, RESTING, SETTLED, begin, step  # noqa: E402
+
 from alice.arms import XARM1S, kinematics  # noqa: E402
 from alice.arms.arm import quaternion  # noqa: E402
 from alice.mdp import rewards, terminations  # noqa: E402
@@ -11,38 +13,16 @@ from alice.transfer import outcome  # noqa: E402
 from alice.transfer.books import HISTORY  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
-DISH = (0.20, 0.05, 0.0)
-NEST = (0.20, -0.06, 0.015)
-RESTING = (0.20, 0.05, 0.017)  # ball centre on the floor of the dish: 15 mm radius, 2 mm floor
-SETTLED = {"ball": RESTING, "tool": (0.20, 0.05, 0.10), "gap": 0.05, "gap_target": 0.05, "speed": 0.0}
-AT_HOME = {"ball": NEST, "tool": (0.17, 0.0, 0.134), "gap": 0.04, "gap_target": 0.04, "speed": 0.0}
+
+@pytest.fixture
+def env(make_env):
+    """One environment at the start of an episode."""
+    return begin(make_env(1))
 
 
 def _held(place, **changes) -> dict:
     """Return a scene with the ball pinched at ``place``."""
     return {"ball": place, "tool": place, "gap": 0.030, "gap_target": 0.014, "speed": 0.0} | changes
-
-
-@pytest.fixture
-def env(make_env):
-    """One environment at the start of an episode."""
-    return _begin(make_env(1))
-
-
-def _begin(env, is_home_start: bool = True, **scene):
-    env.put(**(scene or AT_HOME))
-    count = env.num_envs
-    home = torch.full((count,), is_home_start)
-    transfer_state(env).begin_episode(torch.arange(count), torch.tensor([DISH]).repeat(count, 1), home)
-    env.end_reset(torch.arange(count))
-    return env
-
-
-def _step(env, **scene):
-    """Put things in place, let a control step pass and return the state."""
-    env.put(**scene)
-    env.advance()
-    return transfer_state(env)
 
 
 def _stages(env) -> dict[str, bool]:
@@ -53,7 +33,7 @@ def _pay(env, part: str, *scenes) -> list[float]:
     """Return what one part pays in each step of a sequence of scenes."""
     paid = []
     for scene in scenes:
-        _step(env, **scene)
+        step(env, **scene)
         paid.append(rewards.transfer_progress(env, part).item())
     return paid
 
@@ -66,7 +46,7 @@ def _pay(env, part: str, *scenes) -> list[float]:
 def test_success_comes_with_the_tenth_step_in_a_row(env):
     seen = []
     for _ in range(11):
-        _step(env, **SETTLED)
+        step(env, **SETTLED)
         seen.append(terminations.transfer_success(env).item())
         assert rewards.transfer_success(env).item() == float(seen[-1])
     assert seen == [False] * 9 + [True] * 2
@@ -74,11 +54,11 @@ def test_success_comes_with_the_tenth_step_in_a_row(env):
 
 def test_an_interruption_starts_the_count_again(env):
     for _ in range(9):
-        _step(env, **SETTLED)
-    _step(env, **SETTLED | {"speed": 0.2})
+        step(env, **SETTLED)
+    step(env, **SETTLED | {"speed": 0.2})
     for _ in range(9):
-        assert not _step(env, **SETTLED).books.stages[0, -1]
-    assert _step(env, **SETTLED).books.stages[0, -1]
+        assert not step(env, **SETTLED).books.stages[0, -1]
+    assert step(env, **SETTLED).books.stages[0, -1]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +79,7 @@ def test_an_interruption_starts_the_count_again(env):
 )
 def test_every_predicate_of_success_is_needed(env, change, settled):
     for _ in range(12):
-        state = _step(env, **SETTLED | change)
+        state = step(env, **SETTLED | change)
     assert state.now.is_settled.item() is settled
     assert terminations.transfer_success(env).item() is settled
 
@@ -112,14 +92,14 @@ def test_every_predicate_of_success_is_needed(env, change, settled):
 def test_milestones_of_a_whole_transfer_come_in_their_order(env):
     up = (0.20, -0.06, 0.075)
     over = (0.20, 0.05, 0.075)
-    _step(env, **AT_HOME | {"tool": NEST})
-    _step(env, **_held(NEST))
-    _step(env, **_held(up))
-    _step(env, **_held(over))
-    _step(env, **SETTLED)
+    step(env, **AT_HOME | {"tool": NEST})
+    step(env, **_held(NEST))
+    step(env, **_held(up))
+    step(env, **_held(over))
+    step(env, **SETTLED)
     assert _stages(env) == dict.fromkeys(outcome.STAGES, True) | {"success": False}
     for _ in range(9):
-        state = _step(env, **SETTLED)
+        state = step(env, **SETTLED)
     assert state.books.stages.all()
     assert state.books.stage_steps.tolist() == [[1, 2, 3, 4, 5, 14]]
     assert state.books.max_height.item() == pytest.approx(0.06)
@@ -141,14 +121,14 @@ def test_milestones_of_a_whole_transfer_come_in_their_order(env):
     ],
 )
 def test_what_one_step_counts_as(env, scene, passed):
-    _step(env, **scene)
+    step(env, **scene)
     assert {name for name, happened in _stages(env).items() if happened} == passed
 
 
 def test_a_milestone_stays(env):
-    _step(env, **_held((0.20, -0.06, 0.07)))
-    _step(env, **AT_HOME)
-    state = _step(env, **_held((0.20, -0.06, 0.07)))
+    step(env, **_held((0.20, -0.06, 0.07)))
+    step(env, **AT_HOME)
+    state = step(env, **_held((0.20, -0.06, 0.07)))
     assert _stages(env)["lifted"] and state.books.stage_steps[0, 2].item() == 1
 
 
@@ -188,7 +168,7 @@ def test_transport_pays_for_coming_nearer_to_the_dish_with_the_ball(env):
 def test_release_pays_over_the_dish_only(env):
     over = (0.20, 0.05, 0.04)
     assert _pay(env, "release", _held(NEST), AT_HOME) == [0.0, 0.0]
-    _step(env, **_held(over))
+    step(env, **_held(over))
     opening = [_held(over, gap=gap, gap_target=0.05) for gap in (0.032, 0.036, 0.040)]
     assert min(_pay(env, "release", *opening)) > 0
     away = [SETTLED | {"tool": (0.20, 0.05, height)} for height in (0.04, 0.06, 0.09)]
@@ -197,10 +177,10 @@ def test_release_pays_over_the_dish_only(env):
 
 def test_letting_go_over_the_dish_costs_no_other_part(env):
     over = (0.20, 0.05, 0.04)
-    _step(env, **_held(over))
-    _step(env, **_held(over, gap=0.045, gap_target=0.05))
+    step(env, **_held(over))
+    step(env, **_held(over, gap=0.045, gap_target=0.05))
     assert all(rewards.transfer_progress(env, part).item() >= 0 for part in ("reach", "grasp", "lift", "transport"))
-    _step(env, **SETTLED)
+    step(env, **SETTLED)
     assert all(rewards.transfer_progress(env, part).item() >= 0 for part in ("reach", "grasp", "lift", "transport"))
 
 
@@ -220,8 +200,8 @@ def test_a_round_trip_earns_nothing(env, part):
 
 
 def test_a_reset_pays_nothing_and_forgets(make_env):
-    env = _begin(make_env(3))
-    _step(env, **_held((0.20, -0.06, 0.07)))
+    env = begin(make_env(3))
+    step(env, **_held((0.20, -0.06, 0.07)))
     chosen = torch.tensor([0, 2])
     env.put(**SETTLED)
     dish = torch.tensor([[0.10, 0.1, 0.0], [0.25, -0.1, 0.0]])
@@ -240,8 +220,8 @@ def test_a_reset_pays_nothing_and_forgets(make_env):
 
 
 def test_a_reset_inside_a_step_credits_a_ball_that_begins_at_the_dish(make_env):
-    env = _begin(make_env(3))
-    _step(env, **AT_HOME)
+    env = begin(make_env(3))
+    step(env, **AT_HOME)
     env.put(**_held((0.20, 0.05, 0.04)))
     chosen = torch.tensor([0, 2])
     transfer_state(env).begin_episode(chosen, torch.tensor([DISH]).repeat(2, 1), torch.zeros(2, dtype=torch.bool))
@@ -251,8 +231,8 @@ def test_a_reset_inside_a_step_credits_a_ball_that_begins_at_the_dish(make_env):
 
 
 def test_asking_changes_nothing(make_env):
-    env = _begin(make_env(2))
-    before = _step(env, **SETTLED)
+    env = begin(make_env(2))
+    before = step(env, **SETTLED)
     kept = before.now, before.progress, before.books.stages.clone()
     env.put(**_held(NEST))  # the world moves on, the control step does not
     state = transfer_state(env)
@@ -266,82 +246,35 @@ def test_asking_before_the_control_step_was_taken_in_is_an_error(env):
         terminations.transfer_success(env)
 
 
-def test_success_asks_for_an_arm_that_moves_slowly_through_the_whole_rest_condition(make_env):
-    env = _begin(make_env(4))
-    joints = env.scene["robot"].data.joint_pos.torch
-    for step in range(10):
-        speeds = [0.0, -0.4, 0.4 if step == 5 else 0.2, 0.2]
-        joints[:, 2] += torch.tensor(speeds) * env.step_dt
-        joints[3, 5] = 0.001 * step + 0.02  # a finger is no arm joint
-        _step(env, **SETTLED)
-    _begin(env)
-    last = transfer_state(env).books.last
-    assert last.stages[:, -1].tolist() == [True, False, False, True]
-    assert last.placed.tolist() == [True, True, True, True]
-
-
-def test_a_training_may_ask_for_calm_later(make_env):
-    env = _begin(make_env(1))
-    books = transfer_state(env).books
-    assert books.asks_calm, "as an audit does"
-    books.asks_calm = False
-    for _ in range(10):
-        env.scene["robot"].data.joint_pos.torch[:, 2] += 0.4 * env.step_dt
-        _step(env, **SETTLED)
-    assert books.stages[:, -1].tolist() == [True]
-
-
-def test_a_rest_pays_once_for_each_step_that_it_is_longer_than_ever(env):
-    paid = []
-    for settled in (True, True, False, True, True, True, False):
-        _step(env, **(SETTLED if settled else AT_HOME))
-        paid.append(rewards.rest_progress(env).item())
-    assert paid == pytest.approx([0.1, 0.1, 0.0, 0.0, 0.0, 0.1, 0.0])
-    _begin(env)
-    _step(env, **SETTLED)
-    assert rewards.rest_progress(env).item() == pytest.approx(0.1)
-
-
-def test_the_ball_is_placed_once_for_all_and_no_episode_inherits_it(env):
-    for _ in range(10):
-        _step(env, **SETTLED)
-    _step(env, **AT_HOME)
-    _begin(env)
-    assert transfer_state(env).books.last.placed.tolist() == [True]
-    _step(env, **SETTLED)
-    _begin(env)
-    assert transfer_state(env).books.last.placed.tolist() == [False]
-
-
 def test_the_hold_count_does_not_survive_a_reset(env):
     for _ in range(9):
-        _step(env, **SETTLED)
-    _begin(env, **SETTLED)
+        step(env, **SETTLED)
+    begin(env, **SETTLED)
     for _ in range(9):
-        assert not _step(env, **SETTLED).books.stages[0, -1]
-    assert _step(env, **SETTLED).books.stages[0, -1]
+        assert not step(env, **SETTLED).books.stages[0, -1]
+    assert step(env, **SETTLED).books.stages[0, -1]
 
 
 def test_rates_count_finished_home_starts_only(env):
     assert transfer_state(env).books.rates() == {}
-    _step(env, **_held(NEST))
-    _begin(env, is_home_start=False)
+    step(env, **_held(NEST))
+    begin(env, is_home_start=False)
     assert transfer_state(env).books.rates()["pinched"] == 1.0
-    _step(env, **AT_HOME)
-    _begin(env)  # the episode that ends here did not begin at home
+    step(env, **AT_HOME)
+    begin(env)  # the episode that ends here did not begin at home
     assert transfer_state(env).books.rates()["pinched"] == 1.0
-    _step(env, **AT_HOME)
-    _begin(env)
+    step(env, **AT_HOME)
+    begin(env)
     rates = transfer_state(env).books.rates()
     assert list(rates) == list(outcome.STAGES) and rates["pinched"] == 0.5 and rates["success"] == 0.0
 
 
 def test_old_episodes_leave_the_rates(env):
-    _step(env, **_held(NEST))
+    step(env, **_held(NEST))
     for _ in range(HISTORY):
-        _begin(env)
-        _step(env, **AT_HOME)
-    _begin(env)
+        begin(env)
+        step(env, **AT_HOME)
+    begin(env)
     assert transfer_state(env).books.rates()["pinched"] == 0.0
 
 

@@ -28,7 +28,8 @@ class Waypoint:
 
     name: str
     over: str
-    """What the tool moves over: ``ball`` (its start), ``dish`` or ``behind``, 5 cm past the ball seen from the dish."""
+    """What the tool moves over: ``ball`` (its start), ``dish`` or ``behind``, 5 cm past the ball seen from the dish; at
+    ``nothing`` the joints' targets stay as they are."""
     height: float
     """Height of the tool over the place where a ball's centre rests on the table [m]."""
     closed: bool
@@ -45,7 +46,7 @@ PUT_DOWN: tuple[Waypoint, ...] = (
     Waypoint("lower", "dish", 0.020, True, 14),
     Waypoint("open", "dish", 0.020, False, 8),
     Waypoint("retreat", "dish", 0.07, False, 12),
-    Waypoint("rest", "dish", 0.07, False, 18),
+    Waypoint("rest", "nothing", 0.07, False, 18),
 )
 
 SCRIPT: tuple[Waypoint, ...] = (
@@ -97,6 +98,16 @@ class Script:
     def act(self) -> torch.Tensor:
         """Return the next action, (N, 6) in [-1, 1]."""
         leg = self.leg or self._legs[-1]
+        term = self._env.action_manager.get_term("joints")
+        targets = term.targets[:, self._arm.arm_columns]
+        joints = targets if leg.over == "nothing" else self._joints_of(leg)
+        increments = (joints - targets) / term.arm_step
+        opening = -1.0 if leg.closed else 1.0
+        self._step += 1
+        return torch.cat((increments.clamp(-1, 1), torch.full_like(increments[:, :1], opening)), dim=-1)
+
+    def _joints_of(self, leg: Waypoint) -> torch.Tensor:
+        """Return where the arm's joints belong in this control step of a leg, (N, A) [rad]."""
         state = transfer_state(self._env)
         index = self._legs.index(leg)
         begin = self._ends[index] - leg.steps
@@ -112,13 +123,9 @@ class Script:
         beside = state.ball_radius + (0.0 if leg.closed else CLEARANCE)
         around = (point + self._bias, beside, self._pitch, self._roll)
         joints, _ = kinematics.inverse_grip(self._arm, *around)
-        term = self._env.action_manager.get_term("joints")
-        increments = (joints - term.targets[:, self._arm.arm_columns]) / term.arm_step
-        opening = -1.0 if leg.closed else 1.0
-        self._step += 1
-        if self._step == self._ends[index]:
+        if self._step + 1 == self._ends[index]:
             self._from = goal
-        return torch.cat((increments.clamp(-1, 1), torch.full_like(increments[:, :1], opening)), dim=-1)
+        return joints
 
     def _place(self, leg: Waypoint) -> torch.Tensor:
         """Return what a leg goes to, (N, 3) [m]; the height is still to be set."""
