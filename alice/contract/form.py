@@ -187,7 +187,8 @@ class Contract:
     output: str = "actions"
     """Name of the network's output, float32, shape (1, number of actions)."""
     reads_back: bool = True
-    """Whether the servos' positions are read; if not, the last command stands for them."""
+    """Whether the servos' positions are read; if not, the commands of 75 ms ago stand for them, and the ball's diameter
+    for a gripper that closes on it."""
     trained_for: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest value of what the policy has met in training, by the names of
     :data:`alice.arms.quantities.QUANTITIES`; what is not named was as its table has it. The runtime must deliver what

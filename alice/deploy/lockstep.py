@@ -116,9 +116,8 @@ class Lockstep:
         self.plans, self.loops = [], []
         for row, bus in enumerate(buses):
             guard = Guard(known, contract, options.table_depth)
-            plan = Episode(
-                (*map(float, scene.ball[row, :2]), float(radius[row])), tuple(map(float, scene.dish[row, :2]))
-            )
+            ball = (*map(float, scene.ball[row, :2]), float(radius[row])) if scene.pictures is None else None
+            plan = Episode(ball, tuple(map(float, scene.dish[row, :2])))
             eye = None if scene.pictures is None else Sight(self, row)
             told = None if options.told_once else Told(self, row)
             clock, silent = self.emulated.clocks[row], lambda line: None

@@ -115,7 +115,7 @@ class Loop:
         self._reads_back = bus.reads_back and contract.reads_back
         self._watch = Watch(camera, contract, straight)
         guard = guard or Guard(calibration, contract)
-        self._pilot = Pilot(policy, plan, guard, calibration.lift, tracker)
+        self._pilot = Pilot(policy, plan, guard, calibration.lift, tracker, self._reads_back)
         self.safety = Safety(guard, np.array(contract.arm.home), self._bounds(contract))
         self.box = BlackBox(self._about(contract, about or {}), self._sizes(contract), 1.0 / self.period)
         self._lost, self._told, self._number = "", "", -1
@@ -275,7 +275,7 @@ class Loop:
         pilot, last = self._pilot, self.safety.last
         if self._was is not State.RUNNING:
             pilot.begin(now, last, is_new=self._was is not State.HOLDING)
-        return pilot.wanted(now, look.joints if self._reads_back else last, last, self._watch.pictures)
+        return pilot.wanted(now, look.joints, last, self._watch.pictures)
 
     def _try_out(self, now: float, look: Look) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Return what the policy wants and the command of a run, for an arm that stands as this one does; a dry run."""

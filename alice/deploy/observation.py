@@ -17,6 +17,7 @@ from alice.contract import Contract, ImageInput, Term
 from alice.deploy import readings
 from alice.deploy.pictures import FrameStack
 from alice.transfer import outcome
+from alice.transfer.unread import stand_in
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,13 @@ class Controller:
     Args:
         contract: The policy's contract.
         count: Number of arms N.
+        reads_back: Whether joint positions are read; as the policy was trained if None. If not, commands are given for
+            them (:mod:`alice.transfer.unread`).
     """
 
-    def __init__(self, contract: Contract, count: int = 1):
+    def __init__(self, contract: Contract, count: int = 1, reads_back: bool | None = None):
         self._contract, self._count = contract, count
+        self._reads_back = contract.reads_back if reads_back is None else reads_back
         self._arm = arms.named(contract.arm.name)
         self._reported = np.zeros((count, len(self._arm.joints)), np.float32)
         self._is_fresh = np.ones((count, 1), bool)
@@ -87,10 +91,14 @@ class Controller:
         joint_pos = readings.joints(self._arm, joint_pos, "joint_pos", self._count)
         ball_pos = readings.places(ball_pos, "ball_pos", self._count)
         dish_pos = readings.places(dish_pos, "dish_pos", self._count)
+        radius = readings.radii(ball_radius, "ball_radius", self._count)
+        if not self._reads_back and ball_pos is not None and radius is not None:
+            grip = kinematics.grip_point(self._arm, joint_pos, radius)
+            joint_pos = stand_in(self._arm, joint_pos, np.linalg.norm(ball_pos - grip, axis=-1), radius)
         known = {
             **self._about_arm(joint_pos),
             "dish_place": None if dish_pos is None else dish_pos[:, :2],
-            **self._about_ball(joint_pos, ball_pos, dish_pos, readings.radii(ball_radius, "ball_radius", self._count)),
+            **self._about_ball(joint_pos, ball_pos, dish_pos, radius),
         }
         self._require(known, pictures)
         made = {}

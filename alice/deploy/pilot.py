@@ -13,6 +13,7 @@ from alice.deploy.readings import ReadingError
 from alice.deploy.runtime import PolicyError
 from alice.deploy.states import State
 from alice.deploy.tracking import BallTracker
+from alice.transfer.unread import Commands
 
 
 class Plan(Protocol):
@@ -58,6 +59,7 @@ class Pilot:
         lift: How much higher over the table the arm stands than its table has it [m].
         tracker: Who says where ball and dish are; one that is told by the plan where an episode begins, and knows the
             rest from the gripper, if None.
+        reads_back: Whether joint positions are read. If not, commands stand for them (:mod:`alice.transfer.unread`).
     """
 
     def __init__(
@@ -67,9 +69,13 @@ class Pilot:
         guard: Guard,
         lift: float,
         tracker: Tracker | None = None,
+        reads_back: bool = True,
     ):
         self._policy, self._plan, self._guard, self._lift = policy, plan, guard, lift
-        self._controller, self._tracker = Controller(policy.contract), tracker or BallTracker(policy.contract)
+        self._controller = Controller(policy.contract, reads_back=reads_back)
+        self._tracker = tracker or BallTracker(policy.contract, reads_back=reads_back)
+        period = 1.0 / policy.contract.arm.control_rate_hz
+        self._commands = None if reads_back else Commands(self._controller.targets, period)
         self.refusals = 0
         """Times in a row that there was no action."""
         self.refusal = ""
@@ -86,6 +92,8 @@ class Pilot:
             is_new: Whether ball and dish lie where the plan says.
         """
         self._controller.begin([0], [np.clip(last, self._guard.lower, self._guard.upper)])
+        if self._commands is not None:
+            self._commands.begin([0], last)
         self.refusals = 0
         if is_new:
             ball, dish = self._places()
@@ -107,12 +115,15 @@ class Pilot:
 
         Args:
             now: Time [s].
-            joints: Where the arm is, (J,) [rad, m].
+            joints: Where the arm is, (J,) [rad, m]; not looked at without read-back.
             last: Last command, (J,) [rad, m].
             pictures: Newest picture, (1, H, W, 3) uint8.
         """
         controller, ball, radius = self._controller, self._plan.ball, None
         controller.targets[0] = last
+        if self._commands is not None:
+            self._commands.keep(controller.targets)
+            joints = self._commands.reached()[0]
         self.said = {}
         try:
             place, dish = self._places()

@@ -17,6 +17,7 @@ from alice.contract import Contract
 from alice.deploy import readings
 from alice.transfer import outcome
 from alice.transfer.told import after_report
+from alice.transfer.unread import stand_in
 
 
 class BallTracker:
@@ -28,10 +29,13 @@ class BallTracker:
     Args:
         contract: The policy's contract.
         count: Number of arms N.
+        reads_back: Whether joint positions are read; as the policy was trained if None. If not, commands are given for
+            them (:mod:`alice.transfer.unread`).
     """
 
-    def __init__(self, contract: Contract, count: int = 1):
+    def __init__(self, contract: Contract, count: int = 1, reads_back: bool | None = None):
         self._arm, self._count = arms.named(contract.arm.name), count
+        self._reads_back = contract.reads_back if reads_back is None else reads_back
         self._ball, self._dish = np.full((2, count, 3), np.nan, np.float32)
         self._ball_at, self._dish_at, self._held_at = np.full((3, count), -np.inf)
         self._ball_count, self._dish_count = np.zeros((2, count), np.float32)
@@ -111,9 +115,11 @@ class BallTracker:
                 " before the first step"
             )
         grip = kinematics.grip_point(self._arm, joint_pos, radius)
-        gap, gap_target = (self._arm.gripper.gap(at[:, self._arm.gripper_columns]) for at in (joint_pos, targets))
         # A ball that was held in the last control step has moved with the hand.
         distance = np.linalg.norm(np.where(self.is_held[:, None], grip, self._ball) - grip, axis=-1)
+        if not self._reads_back:
+            joint_pos = stand_in(self._arm, joint_pos, distance, radius)
+        gap, gap_target = (self._arm.gripper.gap(at[:, self._arm.gripper_columns]) for at in (joint_pos, targets))
         self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, self._arm.gripper.gap_error)
         self._ball[self.is_held], self._ball_count[self.is_held] = grip[self.is_held], 0.0
         self._held_at[self.is_held] = now

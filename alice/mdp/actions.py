@@ -10,6 +10,7 @@ from isaaclab.utils import configclass, index_fill_
 
 from alice import arms, compat
 from alice.transfer.timing import CONTROL_RATE_HZ
+from alice.transfer.unread import Commands
 
 from .servos import ServoModel, ServoRanges
 
@@ -30,7 +31,8 @@ class JointTargetAction(ActionTerm):
     driven over its bus.
 
     With ``servo`` given, the drives follow the targets as bus servos do, one servo for both fingers, and
-    :meth:`read_back` returns what such servos report.
+    :meth:`read_back` returns what such servos report: without read-back the command that they
+    have reached (:mod:`alice.transfer.unread`).
     """
 
     cfg: JointTargetActionCfg
@@ -56,6 +58,7 @@ class JointTargetAction(ActionTerm):
         """Joint targets in the order of the arm's joints, (N, J) [rad, m]."""
         self.driven = self.targets.clone()
         """Where the drives pull to, (N, J) [rad, m]: the targets, or what the servos make of them."""
+        self._commands = Commands(self.targets, env.step_dt)
         self._taken_over: tuple[torch.Tensor, torch.Tensor] | None = None
         self.servos: ServoModel | None = None
         """The servos between targets and drives; None for ideal ones."""
@@ -69,6 +72,11 @@ class JointTargetAction(ActionTerm):
     def action_dim(self) -> int:
         """Number of actions, 6 or J."""
         return len(self._arm.action_names if self.cfg.coupled_fingers else self._arm.joints)
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether joint positions are read at all."""
+        return self.cfg.servo is None or self.cfg.servo.reads_back
 
     @property
     def raw_actions(self) -> torch.Tensor:
@@ -89,6 +97,7 @@ class JointTargetAction(ActionTerm):
         self._raw[:] = actions
         if self._taken_over is not None:
             (self.targets[:], self.driven), self._taken_over = self._taken_over, None
+            self._commands.keep(self.targets)
             return
         command = actions.clamp(-1.0, 1.0)
         arm, gripper = self._arm.arm_columns, self._arm.gripper_columns
@@ -100,6 +109,7 @@ class JointTargetAction(ActionTerm):
         change = goal - self.targets[:, gripper]
         self.targets[:, gripper] += change.clamp(-self.gripper_step, self.gripper_step)
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
+        self._commands.keep(self.targets)
         self.driven = self.targets
         if self.servos is not None:
             self.driven = self._joints(self.servos.follow(self._angles(self.targets)))
@@ -124,10 +134,12 @@ class JointTargetAction(ActionTerm):
             joint_pos: True joint positions, (N, J) [rad, m].
 
         Returns:
-            (N, J) [rad, m]; without servos the truth.
+            (N, J) [rad, m]; without servos the truth, without read-back the commands of a moment ago.
         """
         if self.servos is None:
             return joint_pos
+        if not self.reads_back:
+            return self._commands.reached()
         return self._joints(self.servos.read(self._angles(joint_pos)))
 
     def _angles(self, joints: torch.Tensor) -> torch.Tensor:
@@ -157,6 +169,7 @@ class JointTargetAction(ActionTerm):
         """
         self.targets[env_ids] = targets
         self.driven[env_ids] = targets
+        self._commands.begin(env_ids, targets)
         if self.servos is not None:
             is_bad = torch.rand(len(env_ids), 1, device=self.device) >= self.cfg.ideal_servo_share
             self.servos.reset(env_ids, self._angles(targets), self.servo_share * is_bad)

@@ -69,5 +69,7 @@ class DishCommandCfg(CommandTermCfg):
     """Never within an episode [s]."""
     reports: ReportRanges | None = None
     """How bad the reports of ball and dish are; None for the truth."""
+    tells_ball: bool = True
+    """Whether the policy is told of the ball; one that sees it need not be."""
     ideal_report_share: float = 0.0
     """Share of the episodes in which the truth is told all the same, in [0, 1]."""

@@ -171,6 +171,17 @@ class ReportModel:
         self.dish, self._dish_count = _taken_in(self.has_dish, self.dish, self._dish_count, self.dish_report)
         self.dish = torch.where(self.is_perfect.unsqueeze(-1), dish, self.dish)
 
+    def known_at(self, grip_pos: torch.Tensor) -> torch.Tensor:
+        """Return where the ball is told to be before it is judged whether it is held, (N, 3) [m].
+
+        A ball that was held in the last control step has moved with the hand.
+
+        Args:
+            grip_pos: Grip point by the reported joints, (N, 3), base frame [m].
+        """
+        follows = (self._was_held & ~self.is_perfect).unsqueeze(-1)
+        return torch.where(follows, grip_pos, self._last)
+
     def hold(
         self,
         grip_pos: torch.Tensor,
@@ -182,8 +193,8 @@ class ReportModel:
         """Return where the ball is told to be, (N, 3) [m], and the pinch flag, (N,) bool, in this control step.
 
         While the flag is on, the ball is told to be where the gripper holds it; afterwards the last told place stands
-        until the next report. A ball that was held in the last control step has moved with the hand. Asking again, as a
-        reset of other environments does, changes nothing but for the noise in the joints.
+        until the next report. Asking again, as a reset of other environments does, changes nothing but for the noise in
+        the joints.
 
         Args:
             grip_pos: Grip point by the reported joints, (N, 3), base frame [m].
@@ -192,8 +203,7 @@ class ReportModel:
             radius: Ball radius, (N,) [m].
             gap_error: How far off the gap may be that the arm's gripper reports [m].
         """
-        follows = (self._was_held & ~self.is_perfect).unsqueeze(-1)
-        distance = (torch.where(follows, grip_pos, self._last) - grip_pos).norm(dim=-1)
+        distance = (self.known_at(grip_pos) - grip_pos).norm(dim=-1)
         self.is_held = outcome.is_pinched(distance, gap, gap_target, radius, gap_error)
         follows = (self.is_held & ~self.is_perfect).unsqueeze(-1)
         self.ball = torch.where(follows, grip_pos, self._last)

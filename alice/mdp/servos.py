@@ -36,7 +36,7 @@ class ServoRanges:
     read_noise: Span
     """Standard deviation of a read position [rad]."""
     reads_back: bool = True
-    """Whether positions are read at all; if not, the last command stands for them."""
+    """Whether positions are read at all; if not, :mod:`alice.transfer.unread` says what stands for them."""
 
 
 class ServoModel:
@@ -133,8 +133,6 @@ class ServoModel:
         Returns:
             Positions by the servos' own zero and scale, noisy and quantized, (N, S) [rad].
         """
-        if not self._ranges.reads_back:
-            return self._command.clone()
         seen = (positions - self.offset) / self.gain
         return self._quantize(seen + self.read_noise * torch.randn_like(seen))
 

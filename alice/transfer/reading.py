@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from alice import arms
 from alice.arms import kinematics
 from alice.transfer import geometry, outcome
+from alice.transfer.unread import stand_in
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -141,8 +142,9 @@ class Reader:
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
         true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos, gap_error=0.0)
+        self._hear(true, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
         measured = self._measure(joint_pos, ball_pos)
-        told = self._tell(true, measured, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
+        told = self._tell(measured, ball_pos, dish_pos)
         distance = (grip_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - self._radius - table_height
         dish_distance = (ball_pos - dish_pos)[:, :2].norm(dim=-1)
@@ -184,27 +186,37 @@ class Reader:
         targets = self._env.action_manager.get_term("joints").targets
         return self._kind.gripper.gap(targets[:, self._kind.gripper_columns])
 
-    def _tell(
+    @property
+    def _reports(self) -> Any:
+        """:class:`alice.mdp.reports.ReportModel` of what is reported of ball and dish; None if the truth is told."""
+        return self._env.command_manager.get_term("transfer").reports
+
+    def _hear(
         self,
         true: ArmReading,
-        measured: ArmReading,
         ball_pos: torch.Tensor,
         dish_pos: torch.Tensor,
         hand_height: torch.Tensor,
         started: torch.Tensor | slice | None,
-    ) -> Told:
-        """Return what the policy is told of ball and dish, (N, 3) [m] each, with the hand's link at a height, (N,) [m].
+    ) -> None:
+        """Let what is reported of ball and dish, (N, 3) [m] each, arrive, with the hand's link at a height, (N,) [m].
 
         ``started`` is that of :meth:`read`.
         """
-        reports = self._env.command_manager.get_term("transfer").reports
+        reports = self._reports
         if reports is None:
-            return Told(ball_pos, dish_pos, measured.is_pinched)
+            return
         if started is None:
             hidden = reports.hides(true.grip_pos, ball_pos, hand_height, true.is_pinched)
             reports.advance(ball_pos, dish_pos, hidden)
         else:
             reports.start(started, ball_pos[started], dish_pos[started])
+
+    def _tell(self, measured: ArmReading, ball_pos: torch.Tensor, dish_pos: torch.Tensor) -> Told:
+        """Return what the policy is told of ball and dish, which are at (N, 3) [m]."""
+        reports = self._reports
+        if reports is None:
+            return Told(ball_pos, dish_pos, measured.is_pinched)
         gap_error = self._kind.gripper.gap_error
         ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius, gap_error)
         return Told(ball, reports.dish.clone(), is_pinched)
@@ -212,12 +224,18 @@ class Reader:
     def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
         """Return the arm as its servos report it; a bus servo reports no speed, so it is the change of two reports.
 
+        Where nothing is read commands stand for it, and a gripper is held open by the ball that is told to be in it.
+
         Args:
             joint_pos: True joint positions, (N, J) [rad, m].
             ball_pos: (N, 3) [m].
         """
-        reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
+        term = self._env.action_manager.get_term("joints")
+        reported = term.read_back(joint_pos)
         tool_pos, _ = kinematics.forward(self._kind, reported)
         grip_pos = tool_pos + self._held_at * kinematics.opening_direction(self._kind, reported)
+        if not term.reads_back and self._env.command_manager.get_term("transfer").cfg.tells_ball:
+            known = ball_pos if self._reports is None else self._reports.known_at(grip_pos)
+            reported = stand_in(self._kind, reported, (known - grip_pos).norm(dim=-1), self._radius)
         speeds, gap_error = self._speeds("measured", reported), self._kind.gripper.gap_error
         return self._arm(reported, speeds, tool_pos, grip_pos, ball_pos, gap_error)

@@ -27,6 +27,7 @@ from alice.transfer.objects import BALL, DISH, TABLE
 from .env_cfg import (
     TRUE_BALL,
     BallTransferEnvCfg,
+    CommandsCfg,
     EventPresetsCfg,
     EventsCfg,
     ObservationsCfg,
@@ -281,6 +282,13 @@ class CameraObservationsCfg(ObservationsCfg):
 
 
 @configclass
+class CameraCommandsCfg(CommandsCfg):
+    """The same goal; of the ball the policy is told nothing."""
+
+    transfer = CommandsCfg().transfer.replace(tells_ball=False)
+
+
+@configclass
 class BallTransferCameraEnvCfg(BallTransferEnvCfg):
     """Pick the ball out of its nest and put it in the dish, seeing the ball only through a camera on the hand.
 
@@ -303,6 +311,7 @@ class BallTransferCameraEnvCfg(BallTransferEnvCfg):
     )
     observations: CameraObservationsCfg = CameraObservationsCfg()
     events: CameraEventPresetsCfg = CameraEventPresetsCfg()
+    commands: CameraCommandsCfg = CameraCommandsCfg()
 
     def fit_to_arm(self) -> None:
         """Put the arm's camera into the scene as well, and its colours and surroundings into the terms."""

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
+from alice.evaluation.physics.scripted import Script  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 
@@ -39,3 +40,21 @@ def test_the_arm_follows_late_by_the_drawn_delay(simulate):
     lag = turned[()] - turned["presets=hobby_servo",]
     assert 0.02 * 1.0 - 0.025 < lag < 0.06 * 1.0 + 0.025, lag
     assert lag > 0.01
+
+
+@pytest.mark.parametrize("words", ["presets=hobby_servo,reports", "presets=domain_rand"])
+def test_without_read_back_a_ball_in_the_gripper_is_known_by_command_and_report(words, simulate):
+    """The scripted transfer: the told pinch flag goes with the true one, and the gap that stands in with the true gap."""
+    env = simulate(words, "env.actions.joints.servo.reads_back=false", num_envs=16, play=True, endless=True)
+    script, state = Script(env), transfer_state(env)
+    held, told, off = [], [], []
+    while script.leg is not None:
+        env.step(script.act())
+        now = state.now
+        held.append(now.true.is_pinched.clone())
+        told.append(now.told.is_pinched.clone())
+        off.append((now.measured.gap - now.true.gap)[now.true.is_pinched & now.told.is_pinched])
+    held, told, off = torch.stack(held), torch.stack(told), torch.cat(off)
+    assert held.any(dim=0).float().mean() > 0.8, "balls are picked up"
+    assert told[held].float().mean() > 0.9, "a held ball is known to be held, but for the moments of closing"
+    assert off.abs().median() < 0.002

@@ -158,6 +158,7 @@ class FakeTerm:
     """The action term: targets, their largest step and their setter. The drives pull to them."""
 
     __slots__ = ("arm_step", "targets")
+    reads_back = True
 
     @property
     def driven(self):

@@ -22,6 +22,7 @@ FACTS = {
     "transfer.curriculum",
     "transfer.timing",
     "transfer.told",
+    "transfer.unread",
 }
 SIMULATION = {"isaaclab", "isaaclab_*", "rsl_rl", "gymnasium", "warp", "isaacsim", "omni", "pxr"}
 TERMS = {"mdp", "models", "learning"}

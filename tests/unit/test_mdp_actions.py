@@ -270,6 +270,23 @@ def test_without_servos_the_truth_is_read(term):
     assert term.read_back(joints) is joints
 
 
+def test_without_read_back_the_commands_of_75_ms_ago_are_all_that_is_known():
+    term = servo_term(reads_back=False, delay=(0.05, 0.05), offset=(-0.02, 0.02), read_noise=(0.005, 0.005))
+    assert not term.reads_back and servo_term().reads_back
+    nonsense, targets = torch.full((2, 7), 9.0), [term.targets.clone()]
+    for _ in range(3):
+        term.process_actions(torch.full((2, 6), 0.5))
+        targets.append(term.targets.clone())
+    torch.testing.assert_close(term.read_back(nonsense), (targets[1] + targets[2]) / 2)
+    driven = term.targets + 0.1
+    for _ in range(3):
+        term.take_over(driven, driven)
+        term.process_actions(torch.zeros(2, 6))
+    torch.testing.assert_close(term.read_back(nonsense), driven), "an arm that is driven over its bus"
+    term.set_targets(torch.tensor([1]), HOME[None])
+    torch.testing.assert_close(term.read_back(nonsense), torch.stack((driven[0], HOME)))
+
+
 def test_a_binary_gripper_opens_or_closes_and_never_faster_than_its_servo():
     term = JointTargetAction(JointTargetActionCfg(binary_gripper=True), FakeEnv(2))
     before = term.targets.clone()

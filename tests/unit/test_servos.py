@@ -159,10 +159,3 @@ def test_read_noise_has_the_given_size():
     error = model.read(torch.zeros(2000, 5))
     assert error.std() == pytest.approx(0.005, rel=0.05)
     assert error.mean().abs() < 0.0003
-
-
-def test_without_read_back_the_command_is_all_that_is_known():
-    model = servos(reads_back=False, offset=(-0.02, 0.02), read_noise=(0.005, 0.005))
-    model.follow(torch.full((4, 5), 0.5))
-    found = model.read(torch.full((4, 5), 9.0))
-    assert (found - 0.5).abs().max() <= COUNT / 2 + 1e-6

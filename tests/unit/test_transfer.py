@@ -286,6 +286,8 @@ def test_old_episodes_leave_the_rates(env):
 class OffByATenth:
     """An action term whose servos report every joint 0.1 too high."""
 
+    reads_back = True
+
     def __init__(self, term):
         self.targets, self.set_targets = term.targets, term.set_targets
 

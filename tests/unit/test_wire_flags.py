@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from alice.cli.usage import UsageError
+from alice.deploy.bus.opening import PROTOCOLS, WITHOUT_READ_BACK
 from alice.deploy.guard import TABLE_DEPTH
 from alice.evaluation import wire_flags
 
@@ -23,6 +24,14 @@ def test_the_wire_implies_the_servo_model_beside_other_presets():
     assert args.table_depth == TABLE_DEPTH
     randomized = parsed("--through_wire", domain_rand=True)
     assert wire_flags.settle(randomized, []) == [], "which has a servo model itself"
+
+
+def test_a_bus_without_read_back_is_compared_with_the_closed_loop_without():
+    for protocol in WITHOUT_READ_BACK:
+        args = parsed("--through_wire", "--protocol", protocol)
+        found = wire_flags.settle(args, ["env.actions.joints.servo.reads_back=true"])
+        assert sorted(found) == ["env.actions.joints.servo.reads_back=false", "presets=hobby_servo,reports"]
+    assert set(WITHOUT_READ_BACK) == {name for name in PROTOCOLS["lx"] if name.startswith("lsc")}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ BAUDS = {"lx": lx.BAUD, "lsc-serial": lsc.BAUD, "sts": sts.BAUD}
 HID, EMULATED = "hid", "emulated"
 PROTOCOLS = {"lx": ("lx", "lsc-hid", "lsc-serial"), "sts": ("sts",)}
 """Protocols that an arm may be spoken to in, by its servos' bus; the first is that of an adapter on a serial port."""
+WITHOUT_READ_BACK = ("lsc-hid", "lsc-serial")
+"""Those on which positions come too seldom to steer by."""
 CHECK_BUDGET = 0.5
 """Time to look at the settings of all servos [s]."""
 

@@ -172,7 +172,13 @@ def simulated_otherwise(theirs: contract.Contract, env_cfg: Any) -> list[str]:
     for item in theirs.inputs:
         if isinstance(item, ImageInput):
             pairs.append((f"input {item.name}", item, configured.input_of(env_cfg, item.name)))
-    return [
+    found = []
+    if not theirs.reads_back and configured.reads_back(env_cfg):
+        found.append(
+            "reads_back is false in the contract and true in the simulation (presets=hobby_servo"
+            " env.actions.joints.servo.reads_back=false)"
+        )
+    return found + [
         f"{what}.{name} is {getattr(one, name)!r} in the contract and {getattr(other, name, None)!r} in the simulation"
         for what, one, other in pairs
         for name in vars(one)
