@@ -44,7 +44,7 @@ def test_the_arm_follows_late_by_the_drawn_delay(simulate):
 
 @pytest.mark.parametrize("words", ["presets=hobby_servo,reports", "presets=domain_rand"])
 def test_without_read_back_a_ball_in_the_gripper_is_known_by_command_and_report(words, simulate):
-    """The scripted transfer: the told pinch flag goes with the true one, and the gap that stands in with the true gap."""
+    """The scripted transfer: the told pinch flag goes with the true one, and the gap with the true gap."""
     env = simulate(words, "env.actions.joints.servo.reads_back=false", num_envs=16, play=True, endless=True)
     script, state = Script(env), transfer_state(env)
     held, told, off = [], [], []
