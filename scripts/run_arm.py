@@ -11,7 +11,7 @@ from datetime import datetime
 
 from alice import arms
 from alice.cli import files, usage
-from alice.deploy import black_box, running, trials
+from alice.deploy import black_box, punctuality, running, trials
 from alice.deploy.clock import MachineClock
 from alice.deploy.operator import Console
 
@@ -53,6 +53,8 @@ def main(argv: list[str]) -> int:
         plan = trials.plan(args, *told, args.results or box.with_suffix(".json"), tell)
         loop = running.loop_of(parts, clock, plan, console, args.mode == "dry", {"arguments": argv}, tell)
         ended = running.drive(loop, box)
+        if loop.punctuality.has_sent:
+            tell(punctuality.line(loop.box.about["timing"]))
         plan.end(ended.reason)
     line = f"{ended.event}: {ended.reason}; {ended.steps} control steps, {ended.late} late; {box}"
     if ended.exit_code == 2:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from alice.cli import files, usage
-from alice.deploy import black_box
+from alice.deploy import black_box, punctuality
 
 ABOUT = ("arm", "calibration", "task", "bus", "reads_back", "mode", "written_at", "ended")
 
@@ -48,6 +48,8 @@ def summary(found: black_box.Recording) -> list[str]:
     if len(behind):
         p50, p99 = np.percentile(behind, [50, 99])
         lines.append(f"commands late by {p50:.1f} ms (half), {p99:.1f} ms (99 of 100), {behind.max():.1f} ms (most)")
+    if timing := found.about.get("timing"):
+        lines.append(f"the whole run: {punctuality.line(timing)}")
     for number, servo in enumerate(found.about["servos"]):
         warm, volt = columns["temperature"][:, number], columns["voltage"][:, number]
         if np.isfinite(volt).any():

@@ -74,7 +74,8 @@ class BlackBox:
     """
 
     def __init__(self, about: dict[str, Any], sizes: dict[str, int], rate: float):
-        self._about, self._sizes = about, sizes
+        self.about, self._sizes = about, sizes
+        """What ran, for ``about.json``."""
         self._rows: deque[dict[str, Any]] = deque(maxlen=int(SECONDS * rate))
         self._pictures: dict[int, np.ndarray] = {}
         self._count = 0
@@ -122,7 +123,7 @@ class BlackBox:
             UsageError: If it cannot be written.
         """
         columns = self.columns()
-        about = {"format": FORMAT, **self._about, "states": STATES, "columns": COLUMNS, "ended": ended}
+        about = {"format": FORMAT, **self.about, "states": STATES, "columns": COLUMNS, "ended": ended}
         about["written_at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **columns)

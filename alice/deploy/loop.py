@@ -23,6 +23,7 @@ from alice.deploy.calibration import Calibration
 from alice.deploy.clock import Clock
 from alice.deploy.guard import Guard
 from alice.deploy.pilot import Pilot, Plan, Tracker
+from alice.deploy.punctuality import Punctuality
 from alice.deploy.safety import Look, Safety
 from alice.deploy.sensing import Encoders, Vitals
 from alice.deploy.states import ENDS, Bounds, Order, State
@@ -118,6 +119,7 @@ class Loop:
         self._pilot = Pilot(policy, plan, guard, calibration.lift, tracker, self._reads_back)
         self.safety = Safety(guard, np.array(contract.arm.home), self._bounds(contract))
         self.box = BlackBox(self._about(contract, about or {}), self._sizes(contract), 1.0 / self.period)
+        self.punctuality = Punctuality()
         self._lost, self._told, self._number = "", "", -1
         self._misses: deque[bool] = deque(maxlen=RECENT)
         self._steps = self._late = self._releases = 0
@@ -160,6 +162,11 @@ class Loop:
     ##
     # The loop
     ##
+
+    @property
+    def late(self) -> int:
+        """Commands so far that were late or left out."""
+        return self._late
 
     @property
     def is_over(self) -> bool:
@@ -315,6 +322,8 @@ class Loop:
         sent_at = self._clock.now()
         is_late = sent_at > due + LATE
         self._misses.append(is_late)
+        if command is not None:
+            self.punctuality.add(due, sent_at)
         self._late += is_late
         self._steps += 1
         self._row |= {"due": due, "sent_at": sent_at if command is not None else None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,11 +223,14 @@ def loop_of(
 
 def drive(loop: Loop, box: Path) -> Ended:
     """Run a loop to its end and write its black box, also if it crashes."""
-    ended = None
+    ended, began, worked = None, time.monotonic(), time.process_time()
     gc.collect()
     gc.freeze()  # what is there now is not looked through while the arm moves
     try:
         ended = loop.run()
     finally:
+        share = (time.process_time() - worked) / max(1e-9, time.monotonic() - began)
+        timing = {**loop.punctuality.summary(), "late": loop.late, "cpu_share": round(share, 4)}
+        loop.box.about["timing"] = timing
         loop.box.write(box, "crash" if ended is None else f"{ended.event}: {ended.reason}")
     return ended

@@ -10,7 +10,7 @@ from made_up import contract_of, image, vector
 
 from alice import arms
 from alice.cli.usage import UsageError
-from alice.deploy import black_box, calibration, loop
+from alice.deploy import black_box, calibration, loop, punctuality
 from alice.deploy.clock import SteppedClock
 from alice.deploy.guard import TABLE_DEPTH
 from alice.deploy.states import State
@@ -311,6 +311,22 @@ def test_a_loop_that_lost_time_goes_on_at_the_next_multiple_of_the_period():
     steps = np.diff(day.columns["time"]) / 0.05
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-6)
     assert day.ended.late >= 6 and steps.max() > 5.5
+
+
+def test_how_punctual_a_run_was_is_told_of_the_whole_of_it():
+    """Of 2,000 commands one comes late: the black box has the last minute, the percentiles have all."""
+
+    def nap(day):
+        day.clock.advance(0.055)
+
+    day = Session(ARMS[0], steps=2000).run(nap)
+    found = day.loop.punctuality.summary()
+    assert found["commands"] > 2000 and day.loop.late == 1
+    assert found["behind_ms"]["p50"] == pytest.approx(1.0, abs=0.1), "what this bus takes"
+    assert 30.0 < found["behind_ms"]["p100"] < 40.0, "55 ms, of which the lead takes up some"
+    assert found["period_ms"]["p50"] == found["period_ms"]["p99"] == pytest.approx(50.0, abs=0.1)
+    assert found["period_ms"]["p100"] == pytest.approx(49.0 + found["behind_ms"]["p100"], abs=0.5)
+    assert "1 late or left out; 7.0% of a core" in punctuality.line({**found, "late": 1, "cpu_share": 0.07})
 
 
 ##

@@ -21,6 +21,7 @@ from alice import arms
 from alice.deploy import black_box, calibration, policy, running, trials
 from alice.deploy.clock import SteppedClock
 from alice.deploy.operator import Console
+from alice.deploy.punctuality import Punctuality
 from alice.deploy.states import EVENTS, ORDERS, State
 from alice.evaluation.audit import intervals
 
@@ -139,9 +140,12 @@ def test_a_whole_run_on_an_emulated_arm(tmp_path):
         pytest.skip("this machine is too busy to drive an arm in time")
     assert code == 0, out + err
     assert out.splitlines()[0] == "homing: every check is passed" and "\nrunning: " in out and "\noff: " in out
-    assert black_box.read(tmp_path / "box.zip").about["ended"].startswith("finished")
+    about = black_box.read(tmp_path / "box.zip").about
+    assert about["ended"].startswith("finished") and about["timing"]["commands"] > 60
+    assert "commands, one every " in out and "of a core" in out
     code, out, err = call("show_run", ["--box", "box.zip", "--plot", "run.png"], tmp_path)
-    assert code == 0 and "control steps" in out and (tmp_path / "run.png").stat().st_size > 10_000
+    assert code == 0 and "control steps" in out and "the whole run: " in out
+    assert (tmp_path / "run.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
@@ -164,14 +168,15 @@ def test_a_signal_lowers_the_arm_and_the_black_box_is_written(number, code, tmp_
 
 def test_a_crash_writes_the_black_box(tmp_path):
     class Broken:
-        box = black_box.BlackBox({"joints": []}, {}, 20.0)
+        box, punctuality, late = black_box.BlackBox({"joints": []}, {}, 20.0), Punctuality(), 0
 
         def run(self):
             raise RuntimeError("a mistake of ours")
 
     with pytest.raises(RuntimeError):
         running.drive(Broken(), tmp_path / "box.zip")
-    assert black_box.read(tmp_path / "box.zip").about["ended"] == "crash"
+    about = black_box.read(tmp_path / "box.zip").about
+    assert about["ended"] == "crash" and about["timing"]["commands"] == 0
 
 
 ##
