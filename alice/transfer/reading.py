@@ -142,8 +142,9 @@ class Reader:
         ball_speed = ball.root_com_vel_w.torch[:, :3].norm(dim=-1)
         grip_pos = tool_pos + self._held_at * geometry.rotate(hand[:, 3:], self._opens_along)
         true = self._arm(joint_pos, joint_vel, tool_pos, grip_pos, ball_pos, gap_error=0.0)
+        reported = self._env.action_manager.get_term("joints").read_back(joint_pos)
         self._hear(true, ball_pos, dish_pos, hand[:, 2] - scene.env_origins[:, 2], started)
-        measured = self._measure(joint_pos, ball_pos)
+        measured = self._measure(reported, ball_pos)
         told = self._tell(measured, ball_pos, dish_pos)
         distance = (grip_pos - ball_pos).norm(dim=-1)
         height = ball_pos[:, 2] - self._radius - table_height
@@ -221,20 +222,19 @@ class Reader:
         ball, is_pinched = reports.hold(measured.grip_pos, measured.gap, self._gap_target(), self._radius, gap_error)
         return Told(ball, reports.dish.clone(), is_pinched)
 
-    def _measure(self, joint_pos: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
+    def _measure(self, reported: torch.Tensor, ball_pos: torch.Tensor) -> ArmReading:
         """Return the arm as its servos report it; a bus servo reports no speed, so it is the change of two reports.
 
         Where nothing is read commands stand for it, and a gripper is held open by the ball that is told to be in it.
 
         Args:
-            joint_pos: True joint positions, (N, J) [rad, m].
+            reported: Joint positions as they are read, or what stands for them, (N, J) [rad, m].
             ball_pos: (N, 3) [m].
         """
-        term = self._env.action_manager.get_term("joints")
-        reported = term.read_back(joint_pos)
         tool_pos, _ = kinematics.forward(self._kind, reported)
         grip_pos = tool_pos + self._held_at * kinematics.opening_direction(self._kind, reported)
-        if not term.reads_back and self._env.command_manager.get_term("transfer").cfg.tells_ball:
+        reads_back = self._env.action_manager.get_term("joints").reads_back
+        if not reads_back and self._env.command_manager.get_term("transfer").cfg.tells_ball:
             known = ball_pos if self._reports is None else self._reports.known_at(grip_pos)
             reported = stand_in(self._kind, reported, (known - grip_pos).norm(dim=-1), self._radius)
         speeds, gap_error = self._speeds("measured", reported), self._kind.gripper.gap_error
