@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-SHARES = (50.0, 99.0, 99.9, 100.0)
-"""Percentiles that are told."""
+PERCENTILES = (50.0, 99.0, 99.9, 100.0)
+"""Those that are told, of times [ms]."""
 
 
 class Punctuality:
@@ -33,17 +33,25 @@ class Punctuality:
         return bool(self._sent)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``commands``, a number, and percentiles (:data:`SHARES`) of ``period_ms`` and ``behind_ms``."""
+        """Return ``commands``, a number, and by the names of :data:`PERCENTILES` (``p50`` …) times [ms].
+
+        ``period_ms`` is from command to command, ``behind_ms`` from when one was due to when it was sent; empty where
+        there were too few commands.
+        """
         due, sent = (np.frombuffer(times, float) for times in (self._due, self._sent))
         found: dict[str, Any] = {"commands": len(sent)}
         for name, times in (("period_ms", np.diff(sent)), ("behind_ms", sent - due)):
-            values = np.percentile(1e3 * times, SHARES) if len(times) else ()
-            found[name] = {f"p{share:g}": round(float(value), 3) for share, value in zip(SHARES, values, strict=False)}
+            values = np.percentile(1e3 * times, PERCENTILES).round(3).tolist() if len(times) else []
+            found[name] = {f"p{number:g}": value for number, value in zip(PERCENTILES, values, strict=False)}
         return found
 
 
 def line(found: dict[str, Any]) -> str:
-    """Return :meth:`Punctuality.summary` with ``late`` and ``cpu_share`` in words."""
+    """Return in words what a black box keeps as ``timing``.
+
+    Args:
+        found: :meth:`Punctuality.summary`; ``late``, commands that were late or left out; ``cpu_share`` of one core.
+    """
     if not found["period_ms"]:
         return f"{found['commands']} commands"
     period, behind = ("/".join(f"{value:.2f}" for value in found[name].values()) for name in ("period_ms", "behind_ms"))

@@ -47,10 +47,12 @@ def settle(args: argparse.Namespace, words: list[str]) -> list[str]:
     if args.seed == "release":
         raise UsageError("--through_wire compares on equal starts, which is no release figure; give --seed a number")
     args.table_depth = TABLE_DEPTH if args.table_depth is None else args.table_depth
-    words = words if args.domain_rand else overrides.with_preset(words, PRESET)
+    presets = [PRESET]
     if args.protocol in WITHOUT_READ_BACK:
         # Commands say where the hand is to 15 mm while it moves: too coarse to hold against where the ball truly is.
         # What is reported goes with the hand once the ball is held, as on the robot.
-        words = words if args.domain_rand else overrides.with_preset(words, REPORTS)
+        presets.append(REPORTS)
         words = overrides.merge(words, [f"{READS_BACK}=false"])
+    for preset in [] if args.domain_rand else presets:  # domain_rand has both
+        words = overrides.with_preset(words, preset)
     return words

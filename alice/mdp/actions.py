@@ -31,8 +31,8 @@ class JointTargetAction(ActionTerm):
     driven over its bus.
 
     With ``servo`` given, the drives follow the targets as bus servos do, one servo for both fingers, and
-    :meth:`read_back` returns what such servos report: without read-back the command that they
-    have reached (:mod:`alice.transfer.unread`).
+    :meth:`read_back` returns what such servos report: without read-back commands stand for
+    it (:mod:`alice.transfer.unread`).
     """
 
     cfg: JointTargetActionCfg
@@ -58,7 +58,8 @@ class JointTargetAction(ActionTerm):
         """Joint targets in the order of the arm's joints, (N, J) [rad, m]."""
         self.driven = self.targets.clone()
         """Where the drives pull to, (N, J) [rad, m]: the targets, or what the servos make of them."""
-        self._commands = Commands(self.targets, env.step_dt)
+        self._commands = None if self.reads_back else Commands(self.targets, env.step_dt)
+        """What stands for readings; None where there are some."""
         self._taken_over: tuple[torch.Tensor, torch.Tensor] | None = None
         self.servos: ServoModel | None = None
         """The servos between targets and drives; None for ideal ones."""
@@ -97,7 +98,7 @@ class JointTargetAction(ActionTerm):
         self._raw[:] = actions
         if self._taken_over is not None:
             (self.targets[:], self.driven), self._taken_over = self._taken_over, None
-            self._commands.keep(self.targets)
+            self._take_down()
             return
         command = actions.clamp(-1.0, 1.0)
         arm, gripper = self._arm.arm_columns, self._arm.gripper_columns
@@ -109,10 +110,15 @@ class JointTargetAction(ActionTerm):
         change = goal - self.targets[:, gripper]
         self.targets[:, gripper] += change.clamp(-self.gripper_step, self.gripper_step)
         torch.clamp(self.targets, self._lower, self._upper, out=self.targets)
-        self._commands.keep(self.targets)
+        self._take_down()
         self.driven = self.targets
         if self.servos is not None:
             self.driven = self._joints(self.servos.follow(self._angles(self.targets)))
+
+    def _take_down(self) -> None:
+        """Keep the targets of this control step, where they stand for readings later."""
+        if self._commands is not None:
+            self._commands.keep(self.targets)
 
     def take_over(self, targets: torch.Tensor, driven: torch.Tensor) -> None:
         """Decide in the place of the actions in the coming control step.
@@ -136,10 +142,10 @@ class JointTargetAction(ActionTerm):
         Returns:
             (N, J) [rad, m]; without servos the truth, without read-back the commands of a moment ago.
         """
+        if self._commands is not None:
+            return self._commands.reached()
         if self.servos is None:
             return joint_pos
-        if not self.reads_back:
-            return self._commands.reached()
         return self._joints(self.servos.read(self._angles(joint_pos)))
 
     def _angles(self, joints: torch.Tensor) -> torch.Tensor:
@@ -169,7 +175,8 @@ class JointTargetAction(ActionTerm):
         """
         self.targets[env_ids] = targets
         self.driven[env_ids] = targets
-        self._commands.begin(env_ids, targets)
+        if self._commands is not None:
+            self._commands.begin(env_ids, targets)
         if self.servos is not None:
             is_bad = torch.rand(len(env_ids), 1, device=self.device) >= self.cfg.ideal_servo_share
             self.servos.reset(env_ids, self._angles(targets), self.servo_share * is_bad)

@@ -120,6 +120,7 @@ def test_pictures_reach_the_policy_in_the_step_that_they_are_taken_in():
     for picture in shown:
         made.scene = scene(picture)
         made.emulated.set_joint_pos(made.step(np.ones(COUNT, bool)))
+    assert all(plan.ball is None for plan in made.plans), "a policy that sees is told of no ball"
     means = [int(picture[0].mean()) for picture in shown]
     assert np.abs(np.array(policy.seen[::COUNT]) - means).max() <= 1
 

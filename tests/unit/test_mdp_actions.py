@@ -282,7 +282,7 @@ def test_without_read_back_the_commands_of_75_ms_ago_are_all_that_is_known():
     for _ in range(3):
         term.take_over(driven, driven)
         term.process_actions(torch.zeros(2, 6))
-    torch.testing.assert_close(term.read_back(nonsense), driven), "an arm that is driven over its bus"
+    torch.testing.assert_close(term.read_back(nonsense), driven)  # an arm that is driven over its bus
     term.set_targets(torch.tensor([1]), HOME[None])
     torch.testing.assert_close(term.read_back(nonsense), torch.stack((driven[0], HOME)))
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("isaaclab")
 
-from export_jobs import CAMERA, TASK, configurations, make_run, prepare
+from export_jobs import CAMERA, TASK, configurations, make_run, prepare, resolved
 from made_up import CRANE
 
 from alice.arms import XARM1S
@@ -58,6 +58,23 @@ def test_what_the_training_drew_is_in_the_contract_whatever_the_export_says(tmp_
     assert made.trained_for == RANDOMIZED, "and nothing of a camera, of which it sees no picture"
     plain = actor.contract_of(prepare(*words, checkpoint=make_run(tmp_path / "plain")))
     assert (plain.trained_for, plain.reads_back) == ({}, True)
+
+
+def test_a_policy_without_read_back_is_not_audited_with_it_but_the_other_way_round(tmp_path):
+    from alice.evaluation.audit.deployed import simulated_otherwise
+
+    words = ("presets=hobby_servo", "env.actions.joints.servo.reads_back=false")
+    with_it, without = resolved(), resolved(*words)
+    blind = actor.contract_of(prepare(checkpoint=make_run(tmp_path, *words)))
+    found = simulated_otherwise(blind, with_it)
+    assert len(found) == 1 and "presets=hobby_servo env.actions.joints.servo.reads_back=false" in found[0]
+    assert simulated_otherwise(blind, without) == []
+    assert simulated_otherwise(replace(blind, reads_back=True), without) == [], "what a slower bus costs it"
+
+
+def test_only_a_policy_that_does_not_see_is_told_of_the_ball():
+    assert resolved().commands.transfer.tells_ball
+    assert not resolved(task=CAMERA).commands.transfer.tells_ball
 
 
 def test_the_record_of_the_run_says_it_and_not_the_table_of_today(tmp_path):
