@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
     seed = evaluate.settle(job, args)
     with policy.open_environment(job) as env:
         network = policy.load_policy(env, job)
+        opened.attach(env.unwrapped)
         found = rows.sweep(env, network, opened, names, factors, args.episodes, seed, sys.stderr.isatty())
     print("\n".join(rows.lines(found, args.episodes)))
     if args.report:

@@ -68,7 +68,9 @@ class ImageErrors:
     def __init__(self, count: int, ranges: ImageErrorRanges, focal: float, device: str = "cpu"):
         if min(*ranges.latency, *ranges.drop, *ranges.shutter, *ranges.occluder) < 0:
             raise ValueError("latency, drop, shutter and occluder of a picture cannot be below 0")
-        self._ranges, self._focal = ranges, focal
+        self.ranges = ranges
+        """What is drawn; a change counts from the next reset. A longer latency than that at the start has no room."""
+        self._focal = focal
         ones, zeros = torch.ones(count, device=device), torch.zeros(count, device=device)
         self.zoom, self.exposure, self.gamma, self.side_light = (ones.clone() for _ in range(4))
         self.distortion, self.blur, self.noise = (zeros.clone() for _ in range(3))
@@ -85,12 +87,12 @@ class ImageErrors:
         """Draw new cameras for some environments, all for ``None``; their next picture is the first of an episode."""
         rows = slice(None) if env_ids is None else env_ids
         for name in ("zoom", "white_balance", "blur", "noise", "distortion"):
-            self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=False)
+            self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=False)
         for name in ("side_light", "occluder", "shutter", "drop"):
-            self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=False)
+            self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=False)
         for name in ("exposure", "gamma"):
-            self._draw(getattr(self, name), rows, getattr(self._ranges, name), in_logarithm=True)
-        low, high = (round(end) for end in self._ranges.latency)
+            self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=True)
+        low, high = (round(end) for end in self.ranges.latency)
         share, turn, side = torch.rand(3, *self.zoom[rows].shape, device=self.zoom.device)
         self.latency[rows] = (low + share * (high - low + 1)).long().clamp(max=high)
         self.light_angle[rows] = 2.0 * math.pi * turn
@@ -130,7 +132,7 @@ class ImageErrors:
             device = images.device
             self._grid = torch.zeros(count, height, width, 2, device=device)
             self._gain, self._veil = torch.zeros(2, count, 3, height, width, device=device)
-            depth = 1 + round(self._ranges.latency[1])
+            depth = 1 + round(self.ranges.latency[1])
             self._ring = torch.zeros(depth, *images.shape, dtype=torch.uint8, device=device)
             self._is_new[:], self._has_new = True, True
         if not self._has_new:  # told without asking a GPU
@@ -176,7 +178,7 @@ class ImageErrors:
         side = torch.exp(-0.5 / self.blur.clamp(min=1e-3) ** 2).unsqueeze(-1)
         line = torch.cat((side, torch.ones_like(side), side), dim=-1) / (1.0 + 2.0 * side)
         kernel = line.unsqueeze(2) * line.unsqueeze(1)
-        if flow is not None and self._ranges.shutter[1] > 0.0:
+        if flow is not None and self.ranges.shutter[1] > 0.0:
             moved = _along(flow * self.shutter.unsqueeze(-1))
             padded = torch.nn.functional.pad(moved, (2, 2, 2, 2)).unsqueeze(0)
             kernel = torch.nn.functional.conv2d(padded, kernel.unsqueeze(1), groups=len(x)).squeeze(0)
@@ -194,7 +196,7 @@ class ImageErrors:
     def _deliver(self, taken: torch.Tensor) -> torch.Tensor:
         """Return the pictures that arrive when the newest, (N, H, W, 3) uint8, have been taken."""
         is_lost = (torch.rand_like(self.drop) < self.drop) & ~self._is_new
-        if len(self._ring) == 1 and self._ranges.drop[1] <= 0.0:
+        if len(self._ring) == 1 and self.ranges.drop[1] <= 0.0:
             self._is_new[:] = False
             return taken
         newest = torch.where(is_lost[:, None, None, None], self._ring[0], taken)

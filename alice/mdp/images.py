@@ -33,7 +33,8 @@ class wrist_image(image_rgb):
         compat.tell_mounts_apart(camera)
         ranges = cfg.params.get("errors")
         self._focal = camera.cfg.spawn.focal_length / camera.cfg.spawn.horizontal_aperture
-        self._errors = ImageErrors(env.num_envs, ranges, self._focal, env.device) if ranges else None
+        self.errors = ImageErrors(env.num_envs, ranges, self._focal, env.device) if ranges else None
+        """The cameras' errors; None for perfect ones."""
         self._eye = torch.zeros(env.num_envs, 3, device=env.device)
         self._rotation = torch.zeros(env.num_envs, 3, 3, device=env.device)
         self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
@@ -43,8 +44,8 @@ class wrist_image(image_rgb):
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the frames of some environments and draw new errors for them."""
         super().reset(env_ids)
-        if self._errors:
-            self._errors.reset(env_ids)
+        if self.errors:
+            self.errors.reset(env_ids)
             self._has_moved[slice(None) if env_ids is None else env_ids] = False
 
     def __call__(
@@ -76,10 +77,10 @@ class wrist_image(image_rgb):
         """Return the newest frame that has arrived, (N, H, W, 3) uint8."""
         camera = env.scene.sensors[sensor_cfg.name]
         picture = camera.data.output["rgb"].torch[..., :3]
-        if self._errors is None:
+        if self.errors is None:
             return picture
         self._follow(env, camera, picture.shape[2])
-        return self._errors.apply(picture, self.flow)
+        return self.errors.apply(picture, self.flow)
 
     def _follow(self, env: ManagerBasedEnv, camera, width: int) -> None:
         """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion."""

@@ -56,7 +56,9 @@ class ReportModel:
         for name, (low, high) in vars(ranges).items():
             if not low <= high or (low < 0.0 and name != "bias"):
                 raise ValueError(f"report {name} {(low, high)} must be (low, high) with 0 <= low <= high")
-        self._ranges, self._step = ranges, step
+        self.ranges = ranges
+        """What is drawn; a change counts from the next reset. A greater age than that at the start has no room."""
+        self._step = step
         each, points = torch.zeros(count, device=device), torch.zeros(count, 3, device=device)
         never = torch.zeros(count, dtype=torch.bool, device=device)
         self.is_perfect = ~never
@@ -98,9 +100,9 @@ class ReportModel:
         share = share.to(device, self.age.dtype).expand(count, 1)
         self.is_perfect[env_ids] = share.squeeze(-1) <= 0.0
         for name in ("ball_bias", "dish_bias"):
-            getattr(self, name)[env_ids] = share * _draw(self._ranges.bias, count, 3, device=device)
+            getattr(self, name)[env_ids] = share * _draw(self.ranges.bias, count, 3, device=device)
         for name in ("noise", "interval", "age", "gap_rate", "hidden"):
-            drawn = _draw(getattr(self._ranges, name), count, device=device)
+            drawn = _draw(getattr(self.ranges, name), count, device=device)
             getattr(self, name)[env_ids] = share.squeeze(-1) * drawn
         self._phase[env_ids] = torch.rand(count, device=device)
         self._first_noise[env_ids] = torch.randn(count, 2, 3, device=device)
@@ -221,7 +223,7 @@ class ReportModel:
     def _is_gap(self) -> torch.Tensor:
         """Return whether nothing arrives in this control step because of a drop-out, (N,) bool."""
         begins, length = torch.rand(2, len(self.age), device=self.age.device)
-        low, high = self._ranges.gap
+        low, high = self.ranges.gap
         # A second one right after the first would be longer than one may be.
         begins = (begins < self.gap_rate * self._step) & ~self._was_gap
         self._gap_left = torch.where(begins, low + (high - low) * length, self._gap_left)

@@ -1,5 +1,6 @@
 """Ball and dish as they are told, and pictures as a real camera gives them, in a running simulation."""
 
+import copy
 import json
 
 import pytest
@@ -9,9 +10,11 @@ torch = pytest.importorskip("torch")
 
 from isaaclab.utils.math import matrix_from_quat  # noqa: E402
 
-from alice.evaluation.audit import draws  # noqa: E402
+from alice.arms import XARM1S  # noqa: E402
+from alice.evaluation.audit import draws, rows  # noqa: E402
 from alice.learning import env_state  # noqa: E402
 from alice.tasks.ball_transfer.randomization_table import COMMON_ROWS as ROWS  # noqa: E402
+from alice.tasks.ball_transfer.randomization_table import rows_of  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 CAMERA = "Alice-Ball-Transfer-Camera"
@@ -150,7 +153,7 @@ PICTURE_ROWS = {
 @pytest.mark.parametrize("physics", ["ovphysx", "newton_mjwarp"])
 def test_picture_rows_differ_between_environments_and_stay_in_their_ranges(physics, simulate):
     env = simulate(f"physics={physics}", "presets=camera_rand", task=CAMERA, num_envs=12, play=True, endless=True)
-    errors = env.observation_manager._group_obs_term_cfgs["image"][0].func._errors
+    errors = env.observation_manager._group_obs_term_cfgs["image"][0].func.errors
     for field, row in PICTURE_ROWS.items():
         found = getattr(errors, field).float()
         assert found.min() >= ROWS[row].low - 1e-6 and found.max() <= ROWS[row].high + 1e-6, field
@@ -225,6 +228,40 @@ def test_late_pictures_are_those_of_earlier_steps(simulate):
 ##
 # One row at a time
 ##
+
+
+def _attached(env) -> rows.Rows:
+    """Return the rows of an environment."""
+    table = {name: row.span for name, row in rows_of(XARM1S).items()}
+    made = rows.Rows(copy.deepcopy(env.cfg), table, 1.0)
+    made.attach(env)
+    return made
+
+
+def test_a_row_of_the_reports_acts_as_far_as_it_is_opened(simulate):
+    """Isaac Lab's managers copy their configuration: what counts is what arrives, not what was written somewhere."""
+    env = simulate("presets=reports", num_envs=COUNT, play=True, endless=True)
+    opened, state = _attached(env), transfer_state(env)
+    for row, factor, least, most in (
+        ("report_bias", 2.0, 0.004, 0.0081),
+        (None, 0.0, 0.0, 1e-6),
+        ("report_bias", 1.0, 0.002, 0.0041),
+    ):
+        opened.open(row, factor)
+        env.reset()
+        goal = _rows(env, "policy")["ball_to_dish"] + _rows(env, "policy")["ball_pos"]
+        assert least <= (goal - state.dish_pos).abs().max() <= most, (row, factor)
+
+
+def test_a_row_of_the_pictures_acts_as_far_as_it_is_opened(simulate):
+    env = simulate("presets=domain_rand", task=CAMERA, num_envs=COUNT, play=True, endless=True)
+    opened, camera = _attached(env), env.scene.sensors["wrist_camera"]
+    for row, factor in (("image_exposure", 2.0), (None, 0.0), ("image_noise", 2.0)):
+        opened.open(row, factor)
+        env.reset()
+        seen = env.obs_buf["image"][:, -3:].permute(0, 2, 3, 1).float()
+        off = (seen - camera.data.output["rgb"].torch[..., :3].float()).abs().mean()
+        assert (off > 2.0) == (row is not None), (row, off)
 
 
 def test_a_policy_is_swept_over_a_row(door, tmp_path):

@@ -25,6 +25,7 @@ from alice.mdp.reports import ReportRanges
 from alice.runs import provenance, ranges
 
 if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 
 Span = tuple[float, float]
@@ -57,8 +58,11 @@ class Setting:
 class Rows:
     """The rows that a configuration can open, all of them closed.
 
+    Give the environment to :meth:`attach` before a row is opened: its managers work with copies of the configuration.
+
     Args:
-        env_cfg: Environment configuration; its reports and picture errors become nominal, whatever presets said.
+        env_cfg: Environment configuration; its reports and picture errors become as wide as will be asked for, because
+            what keeps the past is made that long.
         table: Range of each row, by its name in :data:`alice.arms.quantities.QUANTITIES`.
         widest: Largest share of a width that will be asked for.
     """
@@ -76,8 +80,24 @@ class Rows:
                         **{field.name: (0.0, 0.0) for field in fields(ImageErrorRanges)}
                     )
                     self._pictures.append(term.params["errors"])
-        for name in self.names:  # what keeps the past is made as long as the widest range asks for
+        for name in self.names:
             self._put(name, widest)
+
+    def attach(self, env: ManagerBasedRLEnv) -> None:
+        """Open and close the rows of an environment from now on.
+
+        Args:
+            env: Made from the configuration.
+
+        Raises:
+            RuntimeError: If it draws reports or pictures in fewer places than the configuration has.
+        """
+        reports = env.command_manager.get_term("transfer").reports
+        terms = [term for group in env.observation_manager._group_obs_term_cfgs.values() for term in group]
+        pictures = [errors.ranges for term in terms if (errors := getattr(term.func, "errors", None)) is not None]
+        if reports is None or len(pictures) != len(self._pictures):
+            raise RuntimeError("the environment was made from another configuration than the rows")
+        self._reports, self._pictures = reports.ranges, pictures
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,7 +134,7 @@ def sweep(
     """Audit a policy with each row alone at each share of its width.
 
     Args:
-        env: Environment in play mode, made from the configuration of ``rows``.
+        env: Environment in play mode, made from the configuration of ``rows``, which are attached to it.
         policy: Network from observation groups to actions.
         rows: What to open.
         names: Which of them.
