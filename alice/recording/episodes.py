@@ -76,9 +76,11 @@ def record(wrapped: RslRlVecEnvWrapper, actor: Actor, seed: int, first: int = 0)
     cameras, arm = Cameras(env), arms.of(env)
     blocks, turn = math.ceil(env.num_envs / size), first // env.num_envs
     while True:
-        draws.deal(env, seed, turn * blocks * size, order)
         try:
-            ends, frames = _round(wrapped, actor, cameras, arm)
+            # A reset too: what a step has made in this mode cannot be written into out of it.
+            with torch.inference_mode():
+                draws.deal(env, seed, turn * blocks * size, order)
+                ends, frames = _round(wrapped, actor, cameras, arm)
         except DiscardError:
             turn += 1
             continue
@@ -113,9 +115,8 @@ def _round(wrapped, actor: Actor, cameras: Cameras, arm: arms.Arm) -> tuple[dict
     while len(ends) < env.num_envs:
         states = _values(arm, transfer_state(env).now.measured.joint_pos)
         pictures = cameras.pictures()
-        with torch.inference_mode():
-            obs, _, dones, _ = wrapped.step(actor.act(obs))
-            actor.after(dones)
+        obs, _, dones, _ = wrapped.step(actor.act(obs))
+        actor.after(dones)
         ended = [index for index in dones.nonzero().flatten().tolist() if index not in ends]
         for end in playback.ended_episodes(env, ended):
             ends[end.env] = (end.outcome, len(frames))
