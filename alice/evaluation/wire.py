@@ -115,7 +115,7 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
         shared: Where pictures go, if anywhere.
 
     Returns:
-        Control steps, and how many began late.
+        Control steps, and how many began late; when it is interrupted, too.
     """
     plant, clock = served.arm.plant, served.arm.clock
     arms, stop = WiredArms(env, plant), Event()
@@ -136,6 +136,8 @@ def serve(env: ManagerBasedRLEnv, served: Terminal, seconds: float, shared: Shar
             if clock.now() > due:
                 late, due = late + 1, clock.now()
             clock.sleep_until(due)
+    except KeyboardInterrupt:
+        pass  # the usual end: what came of it is told all the same
     finally:
         stop.set()
         thread.join()

@@ -1,5 +1,6 @@
 """Simulated arms that bytes move: as actions do, in lockstep and over a port in real time."""
 
+import _thread
 import threading
 
 import numpy as np
@@ -122,6 +123,15 @@ def test_a_simulated_arm_behind_a_port_is_read_and_moved_in_real_time(simulate):
     thread.join()
     served.close()
     assert steps > 20 and found["end"] == pytest.approx(found["goal"], abs=3)
+
+
+def test_an_interrupted_simulation_still_says_what_came_of_it(simulate):
+    env = simulate(num_envs=1, play=True, endless=True)
+    served = terminal.Terminal(EmulatedArm(arms.of(env), are_links_given=True))
+    threading.Timer(1.0, _thread.interrupt_main).start()
+    steps, _ = wire.serve(env, served, 60.0, None)
+    served.close()
+    assert 0 < steps < 600
 
 
 def test_a_policy_sees_what_the_simulated_arm_shares(simulate, tmp_path):
