@@ -90,7 +90,7 @@ class Rows:
             env: Made from the configuration.
 
         Raises:
-            RuntimeError: If it draws reports or pictures in fewer places than the configuration has.
+            RuntimeError: If it draws reports or pictures in other places than the configuration does.
         """
         reports = env.command_manager.get_term("transfer").reports
         terms = [term for group in env.observation_manager._group_obs_term_cfgs.values() for term in group]
