@@ -108,8 +108,10 @@ def cell(name: str) -> trials.Trial:
     return trials.Trial(name, (train, audit))
 
 
-def is_begun(folder: Path, *names: str) -> bool:
-    return all((folder / name / "training" / "iterations").exists() for name in names)
+def at_work(folder: Path) -> dict[str, int]:
+    """Return the processes of the trainings that have begun and not ended, by their trials."""
+    begun = {place.parents[1].name: int(place.read_text() or 0) for place in folder.glob("*/training/process")}
+    return {name: door for name, door in begun.items() if Path(f"/proc/{door}/stat").exists()}
 
 
 def assert_nothing_twice(folder: Path) -> None:
@@ -122,10 +124,10 @@ def assert_nothing_twice(folder: Path) -> None:
 def test_a_killed_trial_and_a_killed_driver_go_on(study, tmp_path):
     cells, runs = [cell(name) for name in ("one", "two", "three")], tmp_path / "runs"
     process = study(cells)
-    wait_for(lambda: is_begun(runs, "one", "two"), process, tmp_path)
-    door = int((runs / "one" / "training" / "process").read_text())
+    wait_for(lambda: at_work(runs), process, tmp_path)
+    name, door = next(iter(at_work(runs).items()))
     os.kill(parent(door), signal.SIGKILL)
-    wait_for(lambda: int((runs / "one" / "training" / "process").read_text()) != door, process, tmp_path)
+    wait_for(lambda: int((runs / name / "training" / "process").read_text()) != door, process, tmp_path)
     (driver,) = processes(str(Path("alice", "studies", "on_ray.py")))
     os.kill(driver, signal.SIGKILL)
     assert end(process, tmp_path) == 128 + signal.SIGKILL
