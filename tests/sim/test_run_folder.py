@@ -115,7 +115,8 @@ def begin(tmp_path):
     for process in begun:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        with process:  # waits and closes its pipes, read to their end or not
+            pass
 
 
 def _as_from_a_terminal() -> None:
