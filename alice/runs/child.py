@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from alice.learning.stop import SIGNALS
 from alice.runs import lock, provenance
@@ -24,16 +24,28 @@ def begin(command: Sequence[str], held: lock.Lock, **options) -> subprocess.Pope
         held: Folders that the process holds, too: a start that finds them held finds one of the two at work.
         options: As of :class:`subprocess.Popen`.
     """
+    end = end_with_parent(signal.SIGTERM)
+    return subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=end, **options)
+
+
+def end_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """Return what a fork of this process calls first, for the kernel to end it by a signal when this one is gone.
+
+    Other kernels than Linux do not do that.
+
+    Args:
+        number: The signal.
+    """
     library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     parent = os.getpid()
 
-    def end_with_parent():
+    def tell_kernel() -> None:
         if library:
-            library.prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+            library.prctl(SET_PARENT_DEATH_SIGNAL, number)
             if os.getppid() != parent:  # it was killed before the kernel had been told
-                os._exit(128 + signal.SIGTERM)
+                os._exit(128 + number)
 
-    return subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=end_with_parent, **options)
+    return tell_kernel
 
 
 def run(door: str, words: list[str], held: lock.Lock) -> int:

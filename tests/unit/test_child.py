@@ -74,6 +74,14 @@ def _wait(done) -> None:
         time.sleep(0.02)
 
 
+def _is_taken(held: lock.Lock, folder) -> bool:
+    try:
+        held.take(folder)
+    except UsageError:
+        return False
+    return True
+
+
 HANDED_ON = {number: number for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)}
 HANDED_ON[signal.SIGINT] = signal.SIGTERM  # a terminal sends its own to every process
 
@@ -103,9 +111,28 @@ def test_a_door_whose_parent_is_killed_saves_and_holds_the_folder_until_then(par
     assert (tmp_path / "scripts" / "got").read_text() == f"{int(signal.SIGTERM)} "
 
 
-def _is_taken(held: lock.Lock, folder) -> bool:
-    try:
-        held.take(folder)
-    except UsageError:
-        return False
-    return True
+LOOKS = """
+import sys, time
+from pathlib import Path
+from alice.runs import ahead, lock
+
+def look():
+    Path(sys.argv[1], "ready").touch()
+    time.sleep(60)
+
+with lock.Lock() as held:
+    held.take(Path(sys.argv[1]))
+    ahead.refuse(look)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not tell a child")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_who_looks_at_words_ahead_holds_no_folder_when_its_parent_is_gone(number, tmp_path):
+    with subprocess.Popen([sys.executable, "-c", LOOKS, str(tmp_path)], start_new_session=True) as process:
+        _wait((tmp_path / "ready").exists)
+        process.send_signal(number)
+    began = time.monotonic()
+    with lock.Lock() as held:
+        _wait(lambda: _is_taken(held, tmp_path))
+    assert time.monotonic() - began < 30
