@@ -20,12 +20,12 @@ def refuse(look: Callable[[], None]) -> None:
     if not hasattr(os, "fork"):
         return
     reader, writer = os.pipe()
-    begin = child.end_with_parent(signal.SIGKILL)
+    tell_kernel = child.end_with_parent(signal.SIGKILL)
     looking = os.fork()
     if looking == 0:
         code = 1
         try:
-            begin()
+            tell_kernel()
             look()
             code = 0
         except UsageError as error:

@@ -24,8 +24,8 @@ def begin(command: Sequence[str], held: lock.Lock, **options) -> subprocess.Pope
         held: Folders that the process holds, too: a start that finds them held finds one of the two at work.
         options: As of :class:`subprocess.Popen`.
     """
-    end = end_with_parent(signal.SIGTERM)
-    return subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=end, **options)
+    tell_kernel = end_with_parent(signal.SIGTERM)
+    return subprocess.Popen(command, pass_fds=held.descriptors, preexec_fn=tell_kernel, **options)
 
 
 def end_with_parent(number: signal.Signals) -> Callable[[], None]:
