@@ -11,7 +11,7 @@ from alice.system.device import preferred as preferred_device
 
 from .rsl_rl_ppo_cfg import BallTransferPPORunnerCfg, BoundedGaussianCfg, PlainActorCfg
 
-ACTOR_GROUPS = ["proprioception", "command_state", "goal", "image"]
+ACTOR_GROUPS = ["proprioception", "picture_joints", "command_state", "goal", "image"]
 RESNET_ACTOR_GROUPS = ["image", "proprioception"]
 """The documented variant: 512 features and 14 numbers of the joints."""
 
@@ -65,6 +65,8 @@ class CameraPPOAlgorithmCfg(RslRlPpoAlgorithmCfg):
     clip_param = 0.2
     critic_warmup: int = 0
     """Updates of the critic alone after a student was loaded."""
+    sight_weight: float = 0.05
+    """Factor on the loss of a lesson in seeing (:mod:`alice.learning.sight`) beside PPO's own; 0 for none."""
     bfloat16: bool | None = False
     """Whether convolutions are computed in 16 bits; None: on a CPU that has instructions for it."""
 

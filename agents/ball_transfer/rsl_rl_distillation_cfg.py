@@ -32,6 +32,10 @@ class ReplayDistillationCfg(RslRlDistillationAlgorithmCfg):
     decay_iterations: int = 400
     bfloat16: bool | None = None
     ema_decay: float = 0.998
+    sight_weight: float = 0.05
+    shift: int = 2
+    beginnings: float = 0.5
+    beginning_steps: int = 16
     mirror: str | None = preset(default="alice.learning.symmetry:mirror_left_right", resnet18=None)
     """Features of a picture do not tell those of its mirror image."""
 

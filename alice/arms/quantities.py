@@ -50,6 +50,7 @@ QUANTITIES: dict[str, Quantity] = {
     "image_shutter": Quantity("s", 0.0, "time that a picture is exposed for, in which the hand moves on"),
     "image_latency": Quantity("control steps", 0.0, "age of the newest picture, whole steps"),
     "image_drop": Quantity("of pictures", 0.0, "pictures that do not arrive; the one before stands"),
+    "image_stamp": Quantity("s", 0.0, "age of a picture by its time stamp minus its true age"),
     # Ball and dish as the policy is told them
     "report_bias": Quantity("m", 0.0, "told place minus true place along each axis; one of the ball, one of the dish"),
     "report_noise": Quantity("m", 0.0, "standard deviation of a coordinate from report to report"),

@@ -32,6 +32,7 @@ def terms_of(arm: Arm) -> dict[str, Term]:
     speeds = ", ".join(dict.fromkeys(f"{joint.unit}/s" for joint in arm.joints))
     made = (
         Term("joint_pos", count, units, f"joint positions as the servos report them: {joints}"),
+        Term("picture_joint_pos", count, units, "joint_pos when the newest picture was taken, by its time stamp"),
         Term("joint_vel", count, speeds, "change of the reported joint positions since the last control step"),
         Term("tool_pos", 3, "m", "point between the pads on the roll axis, base frame, from the reported joints"),
         Term("ball_pos", 3, "m", "centre of the ball, base frame"),
@@ -49,6 +50,7 @@ def terms_of(arm: Arm) -> dict[str, Term]:
 
 TERM_NAMES = (
     "joint_pos",
+    "picture_joint_pos",
     "joint_vel",
     "tool_pos",
     "ball_pos",

@@ -72,6 +72,8 @@ class Scene:
     """Likewise the dish on the table, (N, 3) [m]."""
     pictures: np.ndarray | None = None
     """(N, H, W, 3) uint8."""
+    picture_age: np.ndarray | None = None
+    """How old each picture is by its time stamp, (N,) [s]; None if they are new."""
 
 
 class Lockstep:
@@ -237,7 +239,9 @@ class Sight:
     def read(self) -> tuple[np.ndarray, float]:
         """Return the newest picture and when it was taken [s]."""
         self._number += 1
-        return grained(self._all.scene.pictures[self._row], self._number), self._all.now
+        scene = self._all.scene
+        age = 0.0 if scene.picture_age is None else float(scene.picture_age[self._row])
+        return grained(scene.pictures[self._row], self._number), self._all.now - age
 
     def close(self) -> None:
         """Do nothing."""

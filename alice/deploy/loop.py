@@ -282,7 +282,7 @@ class Loop:
         pilot, last = self._pilot, self.safety.last
         if self._was is not State.RUNNING:
             pilot.begin(now, last, is_new=self._was is not State.HOLDING)
-        return pilot.wanted(now, look.joints, last, self._watch.pictures)
+        return pilot.wanted(now, look.joints, last, self._watch.pictures, look.picture_age)
 
     def _try_out(self, now: float, look: Look) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Return what the policy wants and the command of a run, for an arm that stands as this one does; a dry run."""
@@ -297,7 +297,7 @@ class Loop:
         if safety.last is None:
             self._pilot.begin(now, look.joints)
         safety.last = look.joints.copy()
-        wanted = self._pilot.wanted(now, look.joints, look.joints, self._watch.pictures)
+        wanted = self._pilot.wanted(now, look.joints, look.joints, self._watch.pictures, look.picture_age)
         if wanted is None:
             return None, None
         return wanted, safety.guard.allowed(look.joints, wanted, safety.guard.step)[0]

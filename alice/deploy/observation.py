@@ -7,6 +7,7 @@ joints, A of actions.
 from __future__ import annotations
 
 import logging
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from alice.contract import Contract, ImageInput, Term
 from alice.deploy import readings
 from alice.deploy.pictures import FrameStack
 from alice.transfer import outcome
+from alice.transfer.past import Past
 from alice.transfer.unread import stand_in
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Controller:
         self._reads_back = contract.reads_back if reads_back is None else reads_back
         self._arm = arms.named(contract.arm.name)
         self._reported = np.zeros((count, len(self._arm.joints)), np.float32)
+        self._past = Past(self._reported, 1.0 / contract.arm.control_rate_hz)
         self._is_fresh = np.ones((count, 1), bool)
         self._action = np.zeros((count, len(contract.action.names)), np.float32)
         self._lower = np.asarray(contract.arm.joint_lower, np.float32)
@@ -72,7 +75,13 @@ class Controller:
         self.refused[rows] = 0
 
     def inputs(
-        self, joint_pos: Any, ball_pos: Any = None, dish_pos: Any = None, ball_radius: Any = None, pictures: Any = None
+        self,
+        joint_pos: Any,
+        ball_pos: Any = None,
+        dish_pos: Any = None,
+        ball_radius: Any = None,
+        pictures: Any = None,
+        picture_age: Any = None,
     ) -> dict[str, np.ndarray]:
         """Return the network's inputs by name, as the contract has them. What the policy does not see may be left out.
 
@@ -82,6 +91,7 @@ class Controller:
             dish_pos: Dish centres on the table, base frame, (N, 3) [m]; likewise.
             ball_radius: (N,) [m].
             pictures: Newest pictures of the wrist cameras, (N, H, W, 3) uint8.
+            picture_age: How long before ``joint_pos`` they were taken, (N,) [s].
 
         Raises:
             ReadingError: If a number cannot be meant: not finite, outside of the joint's limits, another unit. Nothing
@@ -92,11 +102,13 @@ class Controller:
         ball_pos = readings.places(ball_pos, "ball_pos", self._count)
         dish_pos = readings.places(dish_pos, "dish_pos", self._count)
         radius = readings.radii(ball_radius, "ball_radius", self._count)
+        age = readings.ages(picture_age, "picture_age", self._count)
         if not self._reads_back and ball_pos is not None and radius is not None:
             grip = kinematics.grip_point(self._arm, joint_pos, radius)
             joint_pos = stand_in(self._arm, joint_pos, np.linalg.norm(ball_pos - grip, axis=-1), radius)
         known = {
             **self._about_arm(joint_pos),
+            "picture_joint_pos": None if age is None else self._joints_then(joint_pos, age),
             "dish_place": None if dish_pos is None else dish_pos[:, :2],
             **self._about_ball(joint_pos, ball_pos, dish_pos, radius),
         }
@@ -107,6 +119,7 @@ class Controller:
                 made[item.name] = self._stacks[item.name].push(pictures, self._is_fresh[:, 0])
             else:
                 made[item.name] = np.concatenate([_finished(known[term.name], term) for term in item.terms], axis=-1)
+        self._past.keep(joint_pos, self._is_fresh)
         self._reported = joint_pos.copy()
         self._is_fresh[:] = False
         return made
@@ -119,8 +132,16 @@ class Controller:
                     raise ValueError(f"the policy sees {item.name}: give the pictures of the wrist camera")
                 continue
             for term in item.terms:
+                if known.get(term.name) is None and term.name == "picture_joint_pos":
+                    raise ValueError(f"the policy sees {term.name}: give picture_age")
                 if known.get(term.name) is None:
                     raise ValueError(f"the policy sees {term.name}: give ball_pos, dish_pos and ball_radius")
+
+    def _joints_then(self, joint_pos: np.ndarray, age: np.ndarray) -> np.ndarray:
+        """Return where the joints were that long ago, (N, J) [rad, m], if they are at ``joint_pos`` now."""
+        past = copy(self._past)  # an input that is refused later must not have changed anything
+        past.keep(joint_pos, self._is_fresh)
+        return past.at(age)
 
     def _about_arm(self, joint_pos: np.ndarray) -> dict[str, np.ndarray]:
         """Return the terms that need the arm alone."""

@@ -109,7 +109,12 @@ class Pilot:
         )
 
     def wanted(
-        self, now: float, joints: np.ndarray, last: np.ndarray, pictures: np.ndarray | None
+        self,
+        now: float,
+        joints: np.ndarray,
+        last: np.ndarray,
+        pictures: np.ndarray | None,
+        picture_age: float | None = None,
     ) -> np.ndarray | None:
         """Return the policy's joint targets, (J,) [rad, m]; None, and counted, where it gives none.
 
@@ -118,6 +123,7 @@ class Pilot:
             joints: Where the arm is, (J,) [rad, m]; not looked at without read-back.
             last: Last command, (J,) [rad, m].
             pictures: Newest picture, (1, H, W, 3) uint8.
+            picture_age: How long ago it was taken [s].
         """
         controller, ball, radius = self._controller, self._plan.ball, None
         controller.targets[0] = last
@@ -130,7 +136,8 @@ class Pilot:
             if ball is not None:
                 radius = [ball[2]]
                 place, dish = self._tracker.places(now, joints[None], controller.targets, radius)
-            inputs = controller.inputs(joints[None], place, dish, radius, pictures)
+            age = None if picture_age is None else [picture_age]
+            inputs = controller.inputs(joints[None], place, dish, radius, pictures, age)
             action = self._policy(inputs)
             wanted = controller.targets_after(action)[0]
         except (ReadingError, PolicyError, ValueError) as problem:

@@ -109,6 +109,22 @@ def radii(values: Any, what: str, count: int) -> np.ndarray | None:
     return made
 
 
+def ages(values: Any, what: str, count: int) -> np.ndarray | None:
+    """Return how long ago something was, (count,) float32 [s]; None stays None.
+
+    Raises:
+        ReadingError: If one is not a number.
+        ValueError: If the shape is another one.
+    """
+    if values is None:
+        return None
+    made = array(values, what, (count,))
+    if np.isnan(made).any():
+        row = int(np.argmax(np.isnan(made)))
+        raise ReadingError(f"{what}: {of_arm(row, count)}{made[row]} is no time; give seconds")
+    return made
+
+
 def of_arm(row: int, count: int) -> str:
     """Return which of several arms is meant, for a message."""
     return f"arm {row}, " if count > 1 else ""

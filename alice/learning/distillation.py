@@ -15,7 +15,12 @@ from rsl_rl.storage import RolloutStorage
 from rsl_rl.utils import resolve_callable
 from tensordict import TensorDict
 
+from alice.learning import env_state, sight
 from alice.models.keypoints import has_bfloat16
+
+REFILL = 50_000
+"""Samples that a run which goes on has before its first update, if its memory holds so many: with fewer it would learn
+them by heart and forget the others."""
 
 
 class Replay:
@@ -27,7 +32,8 @@ class Replay:
     """
 
     def __init__(self, size: int, groups: list[str]):
-        self._size, self._groups = size, groups
+        self.size, self._groups = size, groups
+        """Number of samples that it can hold."""
         self._rows: TensorDict | None = None
         self._next = 0
         self.fill = 0
@@ -41,16 +47,16 @@ class Replay:
             labels: Actions, (B, A).
         """
         rows = TensorDict({**{group: observations[group] for group in self._groups}, "labels": labels}, [len(labels)])
-        rows = rows[-self._size :]
+        rows = rows[-self.size :]
         if self._rows is None:
             self._rows = TensorDict(
-                {key: torch.empty(self._size, *value.shape[1:], dtype=value.dtype) for key, value in rows.items()},
-                [self._size],
+                {key: torch.empty(self.size, *value.shape[1:], dtype=value.dtype) for key, value in rows.items()},
+                [self.size],
             ).to(labels.device)
-        places = (self._next + torch.arange(len(rows), device=labels.device)) % self._size
+        places = (self._next + torch.arange(len(rows), device=labels.device)) % self.size
         self._rows[places] = rows
-        self._next = int(places[-1] + 1) % self._size
-        self.fill = min(self.fill + len(rows), self._size)
+        self._next = int(places[-1] + 1) % self.size
+        self.fill = min(self.fill + len(rows), self.size)
 
     def draw(self, count: int) -> tuple[TensorDict, torch.Tensor]:
         """Return ``count`` samples, drawn evenly with replacement: observation groups, (count, …), and actions."""
@@ -59,10 +65,11 @@ class Replay:
 
 
 class ReplayDistillation(Distillation):
-    """RSL-RL's distillation with a replay memory, a teacher that drives first, and mirrored samples.
+    """RSL-RL's distillation with a replay memory, a teacher that drives first, mirrored samples and a lesson in seeing.
 
-    The student acts with its noise and the teacher tells what it would have done (DAgger). In the first steps the
-    teacher acts, so that the memory begins with whole transfers.
+    The student acts and the teacher tells what it would have done (DAgger). In the first steps the teacher acts, so
+    that the memory begins with whole transfers. The student's noise grows from none in the first environment to all of
+    it in the last: noise shows what errors lead to, but helps a student over where it would stand still without.
 
     Args:
         replay_size: Samples that are kept.
@@ -77,6 +84,11 @@ class ReplayDistillation(Distillation):
             (AMX, AVX512-BF16), where an update of ReLU convolutions takes two thirds of the time.
         ema_decay: Factor on the moving average of the student's weights for each update. The average acts, is saved and
             goes on to the next stage; 0 for the weights as they are learned.
+        sight_weight: Factor on the loss of :class:`alice.learning.sight.SightLesson`; 0 for no such lesson.
+        shift: Pictures that are learned from are moved by up to so many pixels.
+        beginnings: Share of the environments whose episodes end early, one over a whole number. What is hard to see is
+            seen at the beginning, which is a quarter of an episode.
+        beginning_steps: After so many control steps.
     """
 
     def __init__(
@@ -92,11 +104,22 @@ class ReplayDistillation(Distillation):
         mirror: str | None = None,
         bfloat16: bool | None = None,
         ema_decay: float = 0.0,
+        sight_weight: float = 0.0,
+        shift: int = 0,
+        beginnings: float = 0.0,
+        beginning_steps: int = 0,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.groups = [*self._raw_student.obs_groups, *getattr(self._raw_student, "obs_groups_2d", [])]
-        """Observation groups that the student sees; the others are not kept."""
+        """Observation groups that the student learns from; the others are not kept."""
+        self._lesson = sight.SightLesson(self._raw_student)
+        self._sight_weight = sight_weight if self._lesson.is_possible else 0.0
+        if self._sight_weight:
+            self.groups.append(sight.GROUP)
+        self._shift = shift if self._lesson.is_possible else 0
+        self._beginning_steps = beginning_steps if beginnings else 0
+        self._every = round(1.0 / beginnings) if beginnings else 0
         self.replay = Replay(replay_size, self.groups)
         self._min_replay = max(min_replay, 1)
         self._batch_size, self._updates_per_step = batch_size, updates_per_step
@@ -114,10 +137,15 @@ class ReplayDistillation(Distillation):
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return actions, the teacher's at first and the student's then; the teacher's are kept as labels."""
-        actions = super().act(obs)
+        super().act(obs)
+        mean, sample = self._raw_student.output_mean.detach(), self.transition.actions
+        noise = torch.linspace(0.0, 1.0, len(mean), device=mean.device).unsqueeze(-1)
+        actions = self.transition.actions = torch.lerp(mean, sample, noise)
         if self._steps < self._teacher_steps:
             actions = self.transition.actions = self.transition.privileged_actions
         self._steps += 1
+        if self._beginning_steps:
+            env_state.end_after(self._env.unwrapped, slice(0, None, self._every), self._beginning_steps)
         self.transition.observations = obs.select(*self.groups)
         # What lies outside of [-1, 1] moves the arm no further: the student need not learn it.
         self.transition.privileged_actions = self.transition.privileged_actions.clamp(-1.0, 1.0)
@@ -131,11 +159,11 @@ class ReplayDistillation(Distillation):
         count = round(self._updates_per_step * self.storage.num_transitions_per_env)
         with self._learning(count):
             losses = [self._learn() for _ in range(count)] if self.replay.fill >= self._min_replay else []
+        acting, seeing = torch.stack(losses).mean(dim=0).tolist() if losses else (float("nan"),) * 2
         self.num_updates += 1
         self._set_rate(self._first_rate * self._decay(self.num_updates))
         self.storage.clear()
-        mean = float(torch.stack(losses).mean()) if losses else float("nan")
-        return {"behavior": mean, "replay": float(self.replay.fill)}
+        return {"behavior": acting, "sight": seeing, "replay": float(self.replay.fill)}
 
     @contextmanager
     def _learning(self, count: int) -> Iterator[None]:
@@ -153,15 +181,19 @@ class ReplayDistillation(Distillation):
             weight.lerp_(average, decay)
 
     def _learn(self) -> torch.Tensor:
-        """Take one step of the optimizer and return its loss."""
+        """Take one step of the optimizer and return the losses in acting and in seeing, (2,)."""
         if self._mirror is None:
             obs, labels = self.replay.draw(self._batch_size)
         else:
             obs, labels = self.replay.draw(self._batch_size // 2)
             obs, labels = self._mirror(env=self._env, obs=obs, actions=labels)
+        if self._shift:
+            obs = sight.shifted(obs, self._shift)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self._bfloat16):
             actions = self.student(obs)
-        loss = self.loss_fn(actions.float(), labels)
+        acting = self.loss_fn(actions.float(), labels)
+        seeing = self._lesson.loss(obs[sight.GROUP]) if self._sight_weight else torch.zeros_like(acting)
+        loss = acting + self._sight_weight * seeing
         self.optimizer.zero_grad()
         loss.backward()
         if self.is_multi_gpu:
@@ -169,7 +201,7 @@ class ReplayDistillation(Distillation):
         if self.max_grad_norm:
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), self.max_grad_norm)
         self.optimizer.step()
-        return loss.detach()
+        return torch.stack((acting, seeing)).detach()
 
     def _decay(self, iterations: int) -> float:
         """Return the factor on the learning rate after so many iterations."""
@@ -201,6 +233,7 @@ class ReplayDistillation(Distillation):
             self._steps = loaded_dict["distillation"]["steps"]
             self.num_updates = loaded_dict["distillation"]["updates"]
             self._learned = loaded_dict["distillation"].get("learned")
+            self._min_replay = max(self._min_replay, min(REFILL, self.replay.size))
             self._set_rate(self._first_rate * self._decay(self.num_updates))
         return goes_on
 

@@ -78,6 +78,21 @@ def spread_episode_lengths(env: ManagerBasedRLEnv) -> None:
     transfer_state(env).books.leave_out_running_episodes()
 
 
+def end_after(env: ManagerBasedRLEnv, rows: slice, steps: int) -> None:
+    """Let the episodes of some environments run out of time in the control step after so many.
+
+    An episode cut short says nothing about the policy and is left out of the stage rates.
+
+    Args:
+        env: Environment.
+        rows: Which of its environments.
+        steps: Control steps.
+    """
+    transfer_state(env).books.is_home_start[rows] = False
+    length = env.episode_length_buf[rows]
+    env.episode_length_buf[rows] = torch.where(length >= steps, int(env.max_episode_length), length)
+
+
 def staged_terms(env: ManagerBasedRLEnv) -> list[Any]:
     """Return the curriculum terms that judge finished episodes: they have ``finished``, ``judge`` and ``is_driven``."""
     return [term for term in _stateful_terms(env).values() if hasattr(term, "judge")]

@@ -8,6 +8,7 @@ from rsl_rl.extensions import Symmetry
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 
+from alice.learning.sight import BesideSurrogate, SightLesson
 from alice.models.keypoints import KeypointEncoder, has_bfloat16
 
 
@@ -50,10 +51,24 @@ class StudentPPO(PPO):
         critic_warmup: Number of these updates, after a student was loaded.
         bfloat16: Whether the convolutions are computed in 16 bits, in the rollout and in the update alike, so that the
             ratio of the two probabilities begins at 1; None: on a CPU that has instructions for it.
+        sight_weight: Factor on the loss of :class:`alice.learning.sight.SightLesson`; 0 for no such lesson.
     """
 
-    def __init__(self, *args, critic_warmup: int = 0, bfloat16: bool | None = False, **kwargs):
+    def __init__(
+        self,
+        *args,
+        critic_warmup: int = 0,
+        bfloat16: bool | None = False,
+        sight_weight: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
+        lesson = SightLesson(self._raw_actor)
+        self._sees = bool(sight_weight) and lesson.is_possible
+        if self._sees:
+            if self.symmetry:
+                raise ValueError("a lesson in seeing stands where mirror images would: set one of them aside")
+            self.symmetry = BesideSurrogate(lesson, sight_weight)
         bfloat16 = has_bfloat16(self.device) if bfloat16 is None else bfloat16
         for encoder in self._raw_actor.modules():
             if isinstance(encoder, KeypointEncoder):
@@ -65,7 +80,10 @@ class StudentPPO(PPO):
         """Run the update of PPO and return its losses."""
         self._raw_actor.requires_grad_(self._warming == 0)
         try:
-            return super().update()
+            losses = super().update()
+            if self._sees:
+                losses["sight"] = losses.pop("symmetry")
+            return losses
         finally:
             self._raw_actor.requires_grad_(True)
             self._warming = max(0, self._warming - 1)

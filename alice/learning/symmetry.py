@@ -21,8 +21,10 @@ GROUPS = {
     "privileged_goal": ("plain1",),
     "proprioception": ("joints", "joints"),
     "goal": ("place",),
+    "picture_joints": ("joints",),
+    "sight": ("seen", "seen"),
 }
-"""What the vectors of the observation groups consist of, 28, 28, 1, 1, 14 and 2 numbers for an
+"""What the vectors of the observation groups consist of, 28, 28, 1, 1, 14, 2, 7 and 6 numbers for an
 arm with seven joints."""
 
 
@@ -65,6 +67,7 @@ def mirror_left_right(env, obs, actions) -> tuple:
 _PARTS = {
     "point": ((0, 1, 2), POINT_SIGNS),
     "place": ((0, 1), POINT_SIGNS[:2]),
+    "seen": ((0, 1, 2), (-1.0, 1.0, 1.0)),
     "plain1": ((0,), (1.0,)),
     "plain2": ((0, 1), (1.0, 1.0)),
 }

@@ -50,6 +50,8 @@ class ImageErrorRanges:
     """Age of the newest picture, whole control steps."""
     drop: tuple[float, float]
     """Share of the pictures that do not arrive."""
+    stamp: tuple[float, float]
+    """Error of the time stamp of every picture [s]; a positive one makes it look older than it is."""
 
 
 class ImageErrors:
@@ -77,6 +79,11 @@ class ImageErrors:
         self.occluder, self.shutter, self.drop, self.light_angle = (zeros.clone() for _ in range(4))
         self.white_balance = torch.ones(count, 3, device=device)
         self.latency = torch.zeros(count, dtype=torch.long, device=device)
+        self.stamp = zeros.clone()
+        self.age = zeros.clone()
+        """How many control steps ago the newest pictures that have arrived were taken, (N,)."""
+        self.notes: torch.Tensor | None = None
+        """What was noted beside them when they were taken, (N, K)."""
         self._edge, self._shape = self.latency.clone(), torch.zeros(count, 2, device=device)
         self._paint = torch.zeros(count, 3, device=device)
         self._size: tuple[int, int] | None = None
@@ -88,7 +95,7 @@ class ImageErrors:
         rows = slice(None) if env_ids is None else env_ids
         for name in ("zoom", "white_balance", "blur", "noise", "distortion"):
             self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=False)
-        for name in ("side_light", "occluder", "shutter", "drop"):
+        for name in ("side_light", "occluder", "shutter", "drop", "stamp"):
             self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=False)
         for name in ("exposure", "gamma"):
             self._draw(getattr(self, name), rows, getattr(self.ranges, name), in_logarithm=True)
@@ -101,12 +108,15 @@ class ImageErrors:
         self._paint[rows] = torch.rand_like(self._paint[rows])
         self._is_new[rows], self._has_new = True, True
 
-    def apply(self, images: torch.Tensor, flow: torch.Tensor | None = None) -> torch.Tensor:
+    def apply(
+        self, images: torch.Tensor, flow: torch.Tensor | None = None, notes: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return what the cameras deliver in a control step.
 
         Args:
             images: What is before them now, (N, H, W, 3) uint8.
             flow: How fast it moves through the picture, to the right and down, (N, 2) [pixels/s]; None for not at all.
+            notes: What is noted beside each picture, (N, K); it comes with the picture (:attr:`notes`).
 
         Returns:
             Pictures of the same shape and type.
@@ -118,7 +128,7 @@ class ImageErrors:
         x = torch.addcmul(self._veil, x, self._gain).clamp_(0.0, 1.0).pow_(self.gamma[:, None, None, None])
         x = x.addcmul_(self.noise[:, None, None, None], torch.randn_like(x))
         taken = x.mul_(255.0).round_().clamp_(0.0, 255.0).to(torch.uint8).permute(0, 2, 3, 1)
-        return self._deliver(taken)
+        return self._deliver(taken, notes)
 
     ##
     # Light
@@ -134,6 +144,8 @@ class ImageErrors:
             self._gain, self._veil = torch.zeros(2, count, 3, height, width, device=device)
             depth = 1 + round(self.ranges.latency[1])
             self._ring = torch.zeros(depth, *images.shape, dtype=torch.uint8, device=device)
+            self._ages = torch.zeros(depth, count, device=device)
+            self._noted: torch.Tensor | None = None
             self._is_new[:], self._has_new = True, True
         if not self._has_new:  # told without asking a GPU
             return
@@ -193,17 +205,31 @@ class ImageErrors:
     # Cable
     ##
 
-    def _deliver(self, taken: torch.Tensor) -> torch.Tensor:
+    def _deliver(self, taken: torch.Tensor, notes: torch.Tensor | None) -> torch.Tensor:
         """Return the pictures that arrive when the newest, (N, H, W, 3) uint8, have been taken."""
         is_lost = (torch.rand_like(self.drop) < self.drop) & ~self._is_new
         if len(self._ring) == 1 and self.ranges.drop[1] <= 0.0:
             self._is_new[:] = False
+            self.notes = notes
             return taken
-        newest = torch.where(is_lost[:, None, None, None], self._ring[0], taken)
-        older = torch.where(self._is_new[None, :, None, None, None], newest, self._ring[:-1])
-        self._ring = torch.cat((newest.unsqueeze(0), older))
+        rows = torch.arange(len(taken), device=taken.device)
+        self._ring = self._pushed(self._ring, taken, is_lost)
+        self._ages = self._pushed(self._ages + 1.0, torch.zeros_like(self.age), is_lost)
+        if notes is not None:
+            if self._noted is None:
+                self._noted = torch.zeros(len(self._ring), *notes.shape, device=notes.device)
+            self._noted = self._pushed(self._noted, notes, is_lost)
+            self.notes = self._noted[self.latency, rows]
         self._is_new[:] = False
-        return self._ring[self.latency, torch.arange(len(taken), device=taken.device)]
+        self.age = self._ages[self.latency, rows]
+        return self._ring[self.latency, rows]
+
+    def _pushed(self, ring: torch.Tensor, newest: torch.Tensor, is_lost: torch.Tensor) -> torch.Tensor:
+        """Return a ring (D, N, ...), newest first, after another row (N, ...) of which some never get there."""
+        shape = (-1, *(1,) * (newest.dim() - 1))
+        newest = torch.where(is_lost.view(shape), ring[0], newest)
+        older = torch.where(self._is_new.view(shape), newest, ring[:-1])
+        return torch.cat((newest.unsqueeze(0), older))
 
     @staticmethod
     def _draw(values: torch.Tensor, rows: torch.Tensor | slice, span: tuple[float, float], in_logarithm: bool) -> None:
@@ -268,6 +294,37 @@ def _along(way: torch.Tensor) -> torch.Tensor:
     near_right = (1.0 - (right.unsqueeze(-1) - cells).abs()).clamp(min=0.0)
     near_down = (1.0 - (down.unsqueeze(-1) - cells).abs()).clamp(min=0.0)
     return torch.einsum("nty,ntx->nyx", near_down, near_right) / _TAPS
+
+
+def image_points(
+    places: torch.Tensor,
+    eye: torch.Tensor,
+    rotation: torch.Tensor,
+    focal: torch.Tensor,
+    k1: torch.Tensor | None,
+    aspect: float,
+) -> torch.Tensor:
+    """Return where points are in pictures, whatever hides them.
+
+    Args:
+        places: In the world, (N, P, 3) [m].
+        eye: Cameras, (N, 3) [m].
+        rotation: Their axes: picture right, down and forward are the columns, (N, 3, 3).
+        focal: Focal length over the width, (N,).
+        k1: Radial distortion, (N,); None for none.
+        aspect: Width of a picture over its height.
+
+    Returns:
+        (N, P, 3): to the right and down from -1 to 1 between the edges, and 1 for a point inside of them, else 0.
+    """
+    right, down, deep = torch.einsum("nij,npi->npj", rotation, places - eye.unsqueeze(1)).unbind(-1)
+    x, y = right / deep.clamp(min=1e-3), down / deep.clamp(min=1e-3)
+    if k1 is not None:
+        bent = 1.0 + k1.unsqueeze(-1) * (x**2 + y**2)
+        x, y = x * bent, y * bent
+    x, y = 2.0 * focal.unsqueeze(-1) * x, 2.0 * focal.unsqueeze(-1) * aspect * y
+    is_inside = (deep > 1e-3) & (x.abs() < 1.0) & (y.abs() < 1.0)
+    return torch.stack((x.clamp(-1.0, 1.0), y.clamp(-1.0, 1.0), is_inside.float()), dim=-1)
 
 
 FARTHEST, NEAREST = 0.4, 0.05

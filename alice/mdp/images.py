@@ -12,7 +12,7 @@ from isaaclab.utils.math import matrix_from_quat
 from alice import compat
 from alice.transfer.state import stored_state
 
-from .image_errors import ImageErrorRanges, ImageErrors, image_flow
+from .image_errors import ImageErrorRanges, ImageErrors, image_flow, image_points
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
@@ -38,6 +38,9 @@ class wrist_image(image_rgb):
         self._eye = torch.zeros(env.num_envs, 3, device=env.device)
         self._rotation = torch.zeros(env.num_envs, 3, 3, device=env.device)
         self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
+        self.points = torch.zeros(env.num_envs, 6, device=env.device)
+        """Where ball and tool point are in the newest picture that has arrived (:func:`seen_in_picture`)."""
+        env.__dict__[_TERM] = self
         self.flow = torch.zeros(env.num_envs, 2, device=env.device)
         """How fast the middle of each picture has moved since the last, to the right and down, (N, 2) [pixels/s]."""
 
@@ -77,10 +80,22 @@ class wrist_image(image_rgb):
         """Return the newest frame that has arrived, (N, H, W, 3) uint8."""
         camera = env.scene.sensors[sensor_cfg.name]
         picture = camera.data.output["rgb"].torch[..., :3]
+        points = self._look_for(env, camera, picture.shape)
         if self.errors is None:
+            self.points = points
             return picture
         self._follow(env, camera, picture.shape[2])
-        return self.errors.apply(picture, self.flow)
+        shown = self.errors.apply(picture, self.flow, points)
+        self.points = self.errors.notes
+        return shown
+
+    def _look_for(self, env: ManagerBasedEnv, camera, shape: tuple[int, ...]) -> torch.Tensor:
+        """Return where ball and tool point would be in pictures of a shape (N, H, W, 3) that were taken now, (N, 6)."""
+        eye, rotation = camera.data.pos_w.torch, matrix_from_quat(camera.data.quat_w_ros.torch)
+        tool = stored_state(env).now.true.tool_pos + env.scene.env_origins
+        places = torch.stack((env.scene["ball"].data.root_link_pose_w.torch[:, :3], tool), dim=1)
+        zoom, k1 = (self.errors.zoom, self.errors.distortion) if self.errors else (torch.ones_like(eye[:, 0]), None)
+        return image_points(places, eye, rotation, self._focal * zoom, k1, shape[2] / shape[1]).flatten(1)
 
     def _follow(self, env: ManagerBasedEnv, camera, width: int) -> None:
         """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion."""
@@ -90,6 +105,22 @@ class wrist_image(image_rgb):
         self.flow = torch.where(self._has_moved, way / env.step_dt, 0.0)
         self._eye, self._rotation = eye, rotation
         self._has_moved = torch.ones_like(self._has_moved)
+
+
+_TERM = "wrist_image_term"
+
+
+def picture_age(env: ManagerBasedEnv) -> torch.Tensor:
+    """Return how old the newest pictures are by their time stamps, (N,) [s]; 0 for perfect cameras."""
+    errors = env.__dict__[_TERM].errors
+    if errors is None:
+        return torch.zeros(env.num_envs, device=env.device)
+    return (errors.age * env.step_dt + errors.stamp).clamp(min=0.0)
+
+
+def seen_in_picture(env: ManagerBasedEnv) -> torch.Tensor:
+    """Return :func:`alice.mdp.image_errors.image_points` of ball and tool point in the newest picture, (N, 6)."""
+    return env.__dict__[_TERM].points.clone()
 
 
 class resnet18_features(wrist_image):

@@ -10,18 +10,56 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from isaaclab.managers import ManagerTermBase
 
 from alice.transfer import outcome
+from alice.transfer.past import Past
 from alice.transfer.reading import ArmReading
 from alice.transfer.state import transfer_state
 
+from .images import picture_age, seen_in_picture
+
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.managers import ObservationTermCfg
 
 
 def joint_pos(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:
     """Joint positions, (N, J) [rad, m]."""
     return _arm(env, arm).joint_pos
+
+
+class picture_joint_pos(ManagerTermBase):
+    """Joint positions as the servos reported them when the newest picture was taken, (N, J) [rad, m].
+
+    When that was, its time stamp says, which may be wrong (:attr:`alice.mdp.image_errors.ImageErrors.stamp`).
+    """
+
+    def __init__(self, cfg: ObservationTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._past: Past | None = None
+        self._is_first = torch.ones(env.num_envs, 1, dtype=torch.bool, device=env.device)
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """Forget what was reported of some environments."""
+        self._is_first[slice(None) if env_ids is None else env_ids] = True
+
+    def __call__(self, env: ManagerBasedRLEnv) -> torch.Tensor:
+        """Return them; the group of the pictures comes before this term's."""
+        reported = transfer_state(env).now.measured.joint_pos
+        if self._past is None:
+            self._past = Past(reported, env.step_dt)
+        self._past.keep(reported, self._is_first)
+        self._is_first[:] = False
+        return self._past.at(picture_age(env))
+
+
+def seen_points(env: ManagerBasedRLEnv) -> torch.Tensor:
+    """Where the ball and the point between the pads are in the newest picture, (N, 6): a lesson, no input of an actor.
+
+    Of each how far to the right and down from -1 to 1 between the picture's edges, and whether it is inside of them.
+    """
+    return seen_in_picture(env)
 
 
 def joint_vel(env: ManagerBasedRLEnv, arm: str = "measured") -> torch.Tensor:

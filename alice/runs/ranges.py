@@ -32,6 +32,7 @@ PICTURE = {
     "image_shutter": "shutter",
     "image_latency": "latency",
     "image_drop": "drop",
+    "image_stamp": "stamp",
 }
 """Fields of :class:`alice.mdp.images.ImageErrorRanges`."""
 TOLD = {"ball_pos", "tool_to_ball", "ball_to_dish", "dish_place", "pinch_flag"}

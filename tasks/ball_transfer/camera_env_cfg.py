@@ -274,11 +274,25 @@ class CameraObservationsCfg(ObservationsCfg):
 
         dish_place = ObsTerm(func=observations.dish_place_b)
 
+    @configclass
+    class PictureJointsCfg(ObsGroup):
+        """Where the joints were when the newest picture was taken, 7 numbers."""
+
+        picture_joint_pos = ObsTerm(func=observations.picture_joint_pos)
+
+    @configclass
+    class SightCfg(ObsGroup):
+        """Where ball and tool point are in the newest picture, 6 numbers: a lesson, not what an actor sees."""
+
+        seen_points = ObsTerm(func=observations.seen_points)
+
     policy: TeacherCfg = TeacherCfg()
     goal_state: ObservationsCfg.PrivilegedGoalCfg = ObservationsCfg.PrivilegedGoalCfg()
     proprioception: ProprioceptionCfg = ProprioceptionCfg()
     goal: GoalCfg = GoalCfg()
     image: ImagePresetsCfg = ImagePresetsCfg()
+    picture_joints: PictureJointsCfg = PictureJointsCfg()  # these two ask what has become of the picture
+    sight: SightCfg = SightCfg()
 
 
 @configclass
@@ -296,9 +310,10 @@ class BallTransferCameraEnvCfg(BallTransferEnvCfg):
         Those of :class:`BallTransferEnvCfg`.
     Observations:
         Actor: ``image``, two frames of 64x48 RGB; ``proprioception``, joint positions and velocities as the servos
-        report them; ``command_state``, joint targets and last action; ``goal``, x and y of the dish. Nothing of the
-        ball. Critic: ``privileged``, the documented 28 numbers without errors, and ``command_state``. Teacher:
-        ``policy`` and ``command_state``, what the actor of the state task sees, with the true ball and dish.
+        report them; ``picture_joints``, the positions at the moment of the newest frame; ``command_state``, joint
+        targets and last action; ``goal``, x and y of the dish. Nothing of the ball. Critic: ``privileged``, the
+        documented 28 numbers without errors, and ``command_state``. Teacher: ``policy`` and ``command_state``, what
+        the actor of the state task sees, with the true ball and dish.
         ``presets=resnet18``, the documented variant: actor ``image``, 512 features of four frames of 224x224, and
         ``proprioception``; critic ``privileged``.
     Randomizations:

@@ -47,6 +47,7 @@ IMAGE_ERRORS = ImageErrorRanges(
     shutter=ROWS["image_shutter"].span,
     latency=ROWS["image_latency"].span,
     drop=ROWS["image_drop"].span,
+    stamp=ROWS["image_stamp"].span,
 )
 
 BALL_RADII = (ROWS["ball_radius"].low, 0.010, 0.012, 0.0135, BALL.radius, 0.0175, ROWS["ball_radius"].high)

@@ -147,6 +147,7 @@ PICTURE_ROWS = {
     "shutter": "image_shutter",
     "latency": "image_latency",
     "drop": "image_drop",
+    "stamp": "image_stamp",
 }
 
 
@@ -165,7 +166,7 @@ def _still(field: str, span: str) -> tuple[str, ...]:
     where = "env.observations.image.wrist_image.params.errors"
     off = {
         **dict.fromkeys(("zoom", "exposure", "white_balance", "gamma", "side_light"), "[1.0,1.0]"),
-        **dict.fromkeys(("distortion", "blur", "noise", "occluder", "shutter", "drop"), "[0.0,0.0]"),
+        **dict.fromkeys(("distortion", "blur", "noise", "occluder", "shutter", "drop", "stamp"), "[0.0,0.0]"),
         "latency": "[0,0]",
     }
     return ("presets=camera_rand", *(f"{where}.{name}={value}" for name, value in {**off, field: span}.items()))
@@ -223,6 +224,67 @@ def test_late_pictures_are_those_of_earlier_steps(simulate):
     # Lens and noise are perfect here, but for the resampling's rounding.
     assert (seen.float() - taken[3].float()).abs().max() <= 1.0
     assert (seen.float() - taken[4].float()).abs().mean() > 1.0
+
+
+def _ball_centres(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return where the orange ball is in pictures (N, H, W, 3), from -1 to 1 right and down, (N, 2), and its pixels."""
+    red, green, blue = picture.float().unbind(-1)
+    is_ball = ((red > 1.6 * green) & (red > 2.5 * blue) & (red > 60)).float()
+    height, width = is_ball.shape[1:]
+    across = (torch.arange(width) + 0.5) * (2.0 / width) - 1.0
+    down = (torch.arange(height) + 0.5) * (2.0 / height) - 1.0
+    amount = is_ball.sum(dim=(1, 2))
+    centre = torch.stack(((is_ball * across).sum((1, 2)), (is_ball * down[:, None]).sum((1, 2))), dim=-1)
+    return centre / amount.clamp(min=1.0).unsqueeze(-1), amount
+
+
+@pytest.mark.parametrize(
+    ("field", "span"),
+    [("zoom", "[0.8,1.25]"), ("distortion", "[-0.1,0.1]"), ("latency", "[2,2]"), ("drop", "[0.4,0.4]")],
+    ids=lambda value: value if value.isalpha() else "",
+)
+def test_the_lesson_in_seeing_says_where_the_ball_is_in_the_picture(field, span, simulate):
+    """Through a mount that is off and one error of the camera, while the hand moves."""
+    env = simulate(*_still(field, span), task=CAMERA, num_envs=12, play=True, endless=True)
+    torch.manual_seed(3)
+    action, off = _idle(env), []
+    action[:, :5] = 0.6 * torch.rand(12, 5) - 0.3
+    for _ in range(8):
+        env.step(action)
+        found, amount = _ball_centres(env.obs_buf["image"][:, -3:].permute(0, 2, 3, 1))
+        told = env.obs_buf["sight"][:, :3]
+        # All of the ball, nothing of it beyond an edge: it has some 20 pixels then.
+        is_whole = (amount > 12) & (told[:, 2] > 0) & (told[:, :2].abs() < 0.8).all(dim=-1)
+        off.append((found - told[:, :2])[is_whole])
+    off = torch.cat(off)
+    assert len(off) > 15
+    # Half a pixel is 0.016 across and 0.021 down.
+    assert off.abs().median() < 0.03 and off.norm(dim=-1).quantile(0.9) < 0.12, off.norm(dim=-1).sort().values
+
+
+def test_joints_of_the_picture_are_those_of_its_moment(simulate):
+    env = simulate(*_still("latency", "[2,2]"), task=CAMERA, num_envs=3, play=True, endless=True)
+    action, past = _idle(env), []
+    action[:, 0] = 0.7
+    for _ in range(6):
+        past.append(env.obs_buf["proprioception"][:, :7].clone())
+        torch.testing.assert_close(env.obs_buf["picture_joints"], past[max(0, len(past) - 3)])
+        env.step(action)
+    moved = env.obs_buf["picture_joints"] - env.obs_buf["proprioception"][:, :7]
+    assert moved[:, 0].abs().min() > 0.02
+
+
+@pytest.mark.parametrize("stamp", [-0.025, 0.025])
+def test_a_wrong_time_stamp_tells_the_joints_of_another_moment(stamp, simulate):
+    env = simulate(*_still("stamp", f"[{stamp},{stamp}]"), task=CAMERA, num_envs=3, play=True, endless=True)
+    action = _idle(env)
+    action[:, 0] = 0.7
+    for _ in range(6):
+        before = env.obs_buf["proprioception"][:, :7].clone()
+        env.step(action)
+    now = env.obs_buf["proprioception"][:, :7]
+    expected = now if stamp < 0 else (now + before) / 2  # nothing is known of what is still to come
+    torch.testing.assert_close(env.obs_buf["picture_joints"], expected, atol=1e-5, rtol=0)
 
 
 ##

@@ -21,6 +21,7 @@ NONE = {
     "shutter": (0.0, 0.0),
     "latency": (0, 0),
     "drop": (0.0, 0.0),
+    "stamp": (0.0, 0.0),
 }
 FOCAL = 0.55
 """Focal length over the width: a view of 85 degrees."""

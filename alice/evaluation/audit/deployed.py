@@ -16,6 +16,7 @@ from alice.deploy.policy import OnnxPolicy, PolicyError
 from alice.deploy.readings import ReadingError
 from alice.deploy.tracking import BallTracker
 from alice.export import configured
+from alice.mdp.images import picture_age
 from alice.runs import launch
 from alice.transfer.state import TransferState, transfer_state
 
@@ -83,6 +84,7 @@ class DeployedPolicy:
                 dish_pos,
                 None if sees else _array(state.ball_radius),
                 newest_pictures(self._env, obs, self._item.name) if sees else None,
+                _array(picture_age(self._env)) if sees else None,
             )
             actions = self._policy(inputs)
         except (ReadingError, PolicyError) as error:

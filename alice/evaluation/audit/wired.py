@@ -19,6 +19,7 @@ from alice.deploy.lockstep import Counts, Lockstep, Options, Scene
 from alice.deploy.policy import OnnxPolicy, PolicyError
 from alice.evaluation.audit.deployed import newest_pictures, simulated_otherwise
 from alice.evaluation.wire import WiredArms
+from alice.mdp.images import picture_age
 from alice.transfer.state import transfer_state
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class WiredPolicy:
         """Return what there is to know and to see now."""
         told = transfer_state(self._env).now.told
         pictures = newest_pictures(self._env, obs, self._image) if self._image else None
-        return Scene(told.ball_pos.cpu().numpy(), told.dish_pos.cpu().numpy(), pictures)
+        age = picture_age(self._env).cpu().numpy() if self._image else None
+        return Scene(told.ball_pos.cpu().numpy(), told.dish_pos.cpu().numpy(), pictures, age)
 
 
 def _servos_of(term: Any) -> dict[str, np.ndarray]:
