@@ -46,7 +46,7 @@ def _newest(obs) -> torch.Tensor:
 # Nothing but the picture tells of the ball
 ##
 
-BLIND_TERMS = {"joint_pos", "joint_vel", "joint_targets", "last_action", "dish_place_b"}
+BLIND_TERMS = {"joint_pos", "picture_joint_pos", "joint_vel", "joint_targets", "last_action", "dish_place_b"}
 """Observation functions of an actor with a camera that cannot tell where the ball is."""
 
 
@@ -78,7 +78,7 @@ def test_equal_arms_feel_the_same_wherever_the_ball_is(simulate):
     for _ in range(4):
         balls = obs["privileged"][:, 17:20]
         assert (balls[1:] - balls[0]).norm(dim=-1).min() > 0.005
-        for group in ("proprioception", "command_state"):
+        for group in ("proprioception", "picture_joints", "command_state"):
             torch.testing.assert_close(obs[group], obs[group][:1].expand_as(obs[group]), rtol=0, atol=1e-4)
         obs, *_ = env.step(_home(env))
     dish = env.scene["dish"].data.root_link_pose_w.torch[:, :2] - env.scene.env_origins[:, :2]

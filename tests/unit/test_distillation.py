@@ -11,6 +11,7 @@ from rsl_rl.models import MLPModel  # noqa: E402
 from rsl_rl.storage import RolloutStorage  # noqa: E402
 from tensordict import TensorDict  # noqa: E402
 
+from alice.learning import distillation  # noqa: E402
 from alice.learning.distillation import Replay, ReplayDistillation  # noqa: E402
 from alice.learning.ppo import StudentPPO  # noqa: E402
 from alice.models.keypoints import has_bfloat16  # noqa: E402
@@ -119,6 +120,31 @@ def test_the_teacher_drives_first_and_the_student_then():
         algorithm.process_env_step(obs, torch.zeros(ENVS), torch.zeros(ENVS), {})
         if (step + 1) % STEPS == 0:
             algorithm.update()
+
+
+def test_the_noise_grows_from_none_in_the_first_environment_to_all_in_the_last():
+    algorithm = _distillation(teacher_steps=0)
+    obs, off = _observations(), []
+    for _ in range(400):
+        off.append(algorithm.act(obs) - algorithm.student(obs))
+    spread = torch.stack(off).std(dim=0).mean(dim=-1)
+    torch.testing.assert_close(spread, 0.3 * torch.linspace(0.0, 1.0, ENVS), atol=0.03, rtol=0)
+
+
+def test_every_second_environment_shows_beginnings_alone(monkeypatch):
+    cut, algorithm = [], _distillation(beginnings=0.5, beginning_steps=16)
+    algorithm._env.unwrapped = "the environment"
+    monkeypatch.setattr(distillation.env_state, "end_after", lambda *given: cut.append(given))
+    algorithm.act(_observations())
+    assert cut == [("the environment", slice(0, None, 2), 16)]
+
+
+def test_a_run_that_goes_on_fills_its_memory_before_it_learns():
+    saved = copy.deepcopy(_distillation().save())
+    other = _distillation(replay_size=100)
+    other.load(saved, None, strict=True)
+    losses = _iterate(other, 4)
+    assert [loss == loss for loss in losses] == [False, False, False, True], "32 samples each, of 100"
 
 
 def test_labels_are_what_the_arm_can_do():
