@@ -19,8 +19,8 @@ from alice.learning import env_state, sight
 from alice.models.keypoints import has_bfloat16
 
 REFILL = 50_000
-"""Samples that a run which goes on has before its first update, if its memory holds so many: with fewer it would learn
-them by heart and forget the others."""
+"""Samples that a run which goes on has before its first update: with fewer it would learn them by heart and forget the
+others. It waits for half of what its memory held at most."""
 
 
 class Replay:
@@ -68,8 +68,8 @@ class ReplayDistillation(Distillation):
     """RSL-RL's distillation with a replay memory, a teacher that drives first, mirrored samples and a lesson in seeing.
 
     The student acts and the teacher tells what it would have done (DAgger). In the first steps the teacher acts, so
-    that the memory begins with whole transfers. The student's noise grows from none in the first environment to all of
-    it in the last: noise shows what errors lead to, but helps a student over where it would stand still without.
+    that the memory begins with whole transfers. The student's noise differs between environments, from none to all of
+    it: noise shows what errors lead to, but helps a student over where it would stand still without.
 
     Args:
         replay_size: Samples that are kept.
@@ -139,8 +139,7 @@ class ReplayDistillation(Distillation):
         """Return actions, the teacher's at first and the student's then; the teacher's are kept as labels."""
         super().act(obs)
         mean, sample = self._raw_student.output_mean.detach(), self.transition.actions
-        noise = torch.linspace(0.0, 1.0, len(mean), device=mean.device).unsqueeze(-1)
-        actions = self.transition.actions = torch.lerp(mean, sample, noise)
+        actions = self.transition.actions = torch.lerp(mean, sample, _noise_shares(len(mean)).to(mean.device))
         if self._steps < self._teacher_steps:
             actions = self.transition.actions = self.transition.privileged_actions
         self._steps += 1
@@ -157,13 +156,15 @@ class ReplayDistillation(Distillation):
         self.replay.add(seen, self.storage.privileged_actions.flatten(0, 1))
         self._raw_student.update_normalization(seen)
         count = round(self._updates_per_step * self.storage.num_transitions_per_env)
+        self.storage.clear()
+        told = {"replay": float(self.replay.fill)}
+        if self.replay.fill < self._min_replay:
+            return told
         with self._learning(count):
-            losses = [self._learn() for _ in range(count)] if self.replay.fill >= self._min_replay else []
-        acting, seeing = torch.stack(losses).mean(dim=0).tolist() if losses else (float("nan"),) * 2
+            losses = torch.stack([self._learn() for _ in range(count)]).mean(dim=0)
         self.num_updates += 1
         self._set_rate(self._first_rate * self._decay(self.num_updates))
-        self.storage.clear()
-        return {"behavior": acting, "sight": seeing, "replay": float(self.replay.fill)}
+        return dict(zip(("behavior", "sight"), losses.tolist(), strict=True)) | told
 
     @contextmanager
     def _learning(self, count: int) -> Iterator[None]:
@@ -215,7 +216,12 @@ class ReplayDistillation(Distillation):
 
     def save(self) -> dict:
         """Return what a checkpoint holds. The memory is not in it: a resumed run fills it anew before it learns."""
-        state = {"steps": self._steps, "updates": self.num_updates, "learned": self._learned}
+        state = {
+            "steps": self._steps,
+            "updates": self.num_updates,
+            "learned": self._learned,
+            "replay": self.replay.fill,
+        }
         return {**super().save(), "distillation": state}
 
     def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
@@ -233,7 +239,8 @@ class ReplayDistillation(Distillation):
             self._steps = loaded_dict["distillation"]["steps"]
             self.num_updates = loaded_dict["distillation"]["updates"]
             self._learned = loaded_dict["distillation"].get("learned")
-            self._min_replay = max(self._min_replay, min(REFILL, self.replay.size))
+            held = loaded_dict["distillation"].get("replay", self.replay.size)
+            self._min_replay = max(self._min_replay, min(REFILL, held // 2))
             self._set_rate(self._first_rate * self._decay(self.num_updates))
         return goes_on
 
@@ -247,3 +254,12 @@ class ReplayDistillation(Distillation):
             "distillation", env.num_envs, cfg["num_steps_per_env"], used, [env.num_actions], device
         )
         return algorithm
+
+
+def _noise_shares(count: int) -> torch.Tensor:
+    """Return how much of the noise each environment has, from none to all, (count, 1).
+
+    In no order: environments of one kind of ball are neighbours.
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return (order / max(count - 1, 1)).unsqueeze(-1)

@@ -320,10 +320,13 @@ def image_points(
     right, down, deep = torch.einsum("nij,npi->npj", rotation, places - eye.unsqueeze(1)).unbind(-1)
     x, y = right / deep.clamp(min=1e-3), down / deep.clamp(min=1e-3)
     if k1 is not None:
-        bent = 1.0 + k1.unsqueeze(-1) * (x**2 + y**2)
-        x, y = x * bent, y * bent
+        k1, square = k1.unsqueeze(-1), x**2 + y**2
+        is_drawn = 3.0 * k1 * square > -1.0  # further out such a lens would draw things inwards again
+        x, y = x * (1.0 + k1 * square), y * (1.0 + k1 * square)
     x, y = 2.0 * focal.unsqueeze(-1) * x, 2.0 * focal.unsqueeze(-1) * aspect * y
     is_inside = (deep > 1e-3) & (x.abs() < 1.0) & (y.abs() < 1.0)
+    if k1 is not None:
+        is_inside &= is_drawn
     return torch.stack((x.clamp(-1.0, 1.0), y.clamp(-1.0, 1.0), is_inside.float()), dim=-1)
 
 
