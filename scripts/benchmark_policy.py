@@ -55,11 +55,12 @@ def measure(policy, calls: int) -> dict[str, np.ndarray]:
     ball, dish, radius = np.array([[0.2, 0.0, 0.015]]), np.array([[0.2, 0.1, 0.0]]), np.array([0.015])
     sizes = [(item.height, item.width) for item in policy.contract.inputs if isinstance(item, ImageInput)]
     pictures = generator.integers(0, 256, (16, 1, *sizes[0], 3), np.uint8) if sizes else [None]
+    age = [0.03] if sizes else None
     network, step = np.empty(calls), np.empty(calls)
     for warm in (True, False):
         for k in range(min(calls, 200) if warm else calls):
             began = time.perf_counter()
-            inputs = controller.inputs(readings[k], ball, dish, radius, pictures[k % len(pictures)])
+            inputs = controller.inputs(readings[k], ball, dish, radius, pictures[k % len(pictures)], age)
             asked = time.perf_counter()
             actions = policy(inputs)
             answered = time.perf_counter()

@@ -12,6 +12,7 @@ from datetime import datetime
 from alice import arms
 from alice.cli import files, usage
 from alice.deploy import black_box, punctuality, running, trials
+from alice.deploy.camera import DELAY
 from alice.deploy.clock import MachineClock
 from alice.deploy.operator import Console
 
@@ -31,6 +32,9 @@ def main(argv: list[str]) -> int:
     add("--dish", nargs="+", type=usage.word, help="X and Y of the dish's centre [m], or the word teach")
     add("--ball", nargs="+", type=usage.word, help="X, Y and radius of the ball [m], for a policy that is told")
     add("--camera", type=usage.word, help="number, emulated, a film, a folder, or --picture of emulate_arm.py")
+    add(
+        "--camera_delay", type=usage.share, default=DELAY, help="how old a camera's picture is when it comes [s]; 0.033"
+    )
     add("--seconds", type=usage.share, default=trials.SECONDS, help="length of a transfer; default 8")
     add(
         "--trials", type=usage.positive, help="number of trials to count: tells where to put the ball, asks how it went"

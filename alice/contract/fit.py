@@ -44,6 +44,9 @@ def disagreements(contract: Contract, arm: Arm | None = None) -> list[str]:
         else:
             known = terms_of(arm)
             found += [sentence for term in item.terms for sentence in _about_term(item.name, term, known)]
+            sees = any(isinstance(other, ImageInput) for other in contract.inputs)
+            if not sees and any(term.name == "picture_joint_pos" for term in item.terms):
+                found.append(f"input {item.name}.picture_joint_pos: the policy sees no picture that it could be of")
     return found
 
 

@@ -1,9 +1,9 @@
 """Cameras: a V4L2 device, a film, a folder of pictures; and pictures made straight for what a policy was trained with.
 
 A device is read by a thread of its own, so that whoever asks gets the newest picture at once and never one that has
-waited in a queue. A picture is stamped with the moment that it came out of the driver: OpenCV does not hand on when it
-was exposed, so exposure and transfer (about one frame of the camera) are not in the stamp. OpenCV is loaded when a
-camera or a film is opened, not before.
+waited in a queue. A picture is stamped with the moment that it came out of the driver, less the time that exposure and
+transport are said to take: OpenCV does not hand on when it was exposed. OpenCV is loaded when a camera or a film is
+opened, not before.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ SIZE = (640, 480)
 """What a device is asked for [pixels]; it may give another."""
 RATE = 30.0
 """Pictures of a folder, or of a film that does not say, in a second [Hz]."""
+DELAY = 0.033
+"""Time from the middle of an exposure to the picture in the program [s]: a frame of a camera of 30 Hz (guess)."""
 FIRST = 5.0
 """How long a device may take for its first picture [s]."""
 
@@ -36,7 +38,7 @@ class CameraError(ValueError):
     """A camera that cannot be used. The message is one line."""
 
 
-def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None) -> Eye:
+def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None, delay: float = DELAY) -> Eye:
     """Open a camera.
 
     Args:
@@ -45,6 +47,7 @@ def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None)
         clock: Clock that pictures are stamped by.
         contract: Of the policy that sees them.
         faults: Of the emulated arm that an emulated camera hangs on.
+        delay: How long a device's pictures are on their way [s]; of others it is known when they were taken.
 
     Raises:
         CameraError: If it cannot be opened, or gives pictures that are smaller than the policy's.
@@ -56,7 +59,7 @@ def open_camera(word: str, clock: Clock, contract: Contract, faults: Any = None)
         sizes = {} if item is None else {"width": item.width, "height": item.height}
         return EmulatedCamera(clock, faults=faults, **sizes)
     if word.isdecimal():
-        found: Eye = DeviceCamera(int(word), clock)
+        found: Eye = DeviceCamera(int(word), clock, delay)
     elif Path(word).is_dir():
         found = FilmCamera(_pictures_of(Path(word)), RATE, clock)
     elif Path(word).is_file():
@@ -104,12 +107,14 @@ class DeviceCamera:
     Args:
         number: Of the device, ``/dev/video<number>``.
         clock: The machine's.
+        delay: How long its pictures are on their way [s].
 
     Raises:
         CameraError: If it is not there, may not be opened, or gives no picture.
     """
 
-    def __init__(self, number: int, clock: Clock):
+    def __init__(self, number: int, clock: Clock, delay: float = DELAY):
+        self._delay = delay
         path = f"/dev/video{number}"
         if not os.path.exists(path):
             raise CameraError(f"camera {number} does not exist; {seen_devices()}")
@@ -139,13 +144,13 @@ class DeviceCamera:
             if not is_good:
                 self._lost = "the camera gives no more pictures"
                 break
-            self._newest = picture, self._clock.now()
+            self._newest = picture, self._clock.now() - self._delay
             self._is_there.set()
         self._is_there.set()
         self._device.release()
 
     def read(self) -> tuple[np.ndarray, float]:
-        """Return the newest picture and when it came [s]; raise :class:`OSError` if the camera is gone."""
+        """Return the newest picture and when it was taken [s]; raise :class:`OSError` if the camera is gone."""
         if self._lost:
             raise OSError(self._lost)
         picture, at = self._newest

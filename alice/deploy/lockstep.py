@@ -241,7 +241,9 @@ class Sight:
         self._number += 1
         scene = self._all.scene
         age = 0.0 if scene.picture_age is None else float(scene.picture_age[self._row])
-        return grained(scene.pictures[self._row], self._number), self._all.now - age
+        # The world stands still while positions are read, which takes time on the bus.
+        taken_at = (self._all.now + self._all.emulated.clocks[self._row].now()) / 2.0 - age
+        return grained(scene.pictures[self._row], self._number), taken_at
 
     def close(self) -> None:
         """Do nothing."""

@@ -132,7 +132,8 @@ class Loop:
         if not self._bus.reads_back:
             bounds = replace(bounds, reading_age=SLOW_READING_AGE, memory=SLOW_READING_AGE)
         _, latest = contract.trained_for.get("image_latency", (0.0, 0.0))
-        return replace(bounds, picture_age=max(bounds.picture_age, (2.0 + latest) * self.period))
+        _, stamp = contract.trained_for.get("image_stamp", (0.0, 0.0))
+        return replace(bounds, picture_age=max(bounds.picture_age, (2.0 + latest) * self.period + stamp))
 
     def _about(self, contract: Contract, about: dict[str, Any]) -> dict[str, Any]:
         vectors = [item for item in contract.inputs if not isinstance(item, ImageInput)]
@@ -282,7 +283,11 @@ class Loop:
         pilot, last = self._pilot, self.safety.last
         if self._was is not State.RUNNING:
             pilot.begin(now, last, is_new=self._was is not State.HOLDING)
-        return pilot.wanted(now, look.joints, last, self._watch.pictures, look.picture_age)
+        return pilot.wanted(now, look.joints, last, self._watch.pictures, self._watch.age(self._read_at(now)))
+
+    def _read_at(self, now: float) -> float:
+        """Return when the joints were where the policy is told that they are, in the mean [s]."""
+        return float(self._encoders.at.mean()) if self._reads_back else now
 
     def _try_out(self, now: float, look: Look) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Return what the policy wants and the command of a run, for an arm that stands as this one does; a dry run."""
@@ -297,7 +302,8 @@ class Loop:
         if safety.last is None:
             self._pilot.begin(now, look.joints)
         safety.last = look.joints.copy()
-        wanted = self._pilot.wanted(now, look.joints, look.joints, self._watch.pictures, look.picture_age)
+        age = self._watch.age(self._read_at(now))
+        wanted = self._pilot.wanted(now, look.joints, look.joints, self._watch.pictures, age)
         if wanted is None:
             return None, None
         return wanted, safety.guard.allowed(look.joints, wanted, safety.guard.step)[0]

@@ -14,7 +14,7 @@ import numpy as np
 
 from alice import arms
 from alice.arms import kinematics
-from alice.contract import Contract, ImageInput, Term
+from alice.contract import Contract, ImageInput, Term, VectorInput
 from alice.deploy import readings
 from alice.deploy.pictures import FrameStack
 from alice.transfer import outcome
@@ -41,7 +41,9 @@ class Controller:
         self._reads_back = contract.reads_back if reads_back is None else reads_back
         self._arm = arms.named(contract.arm.name)
         self._reported = np.zeros((count, len(self._arm.joints)), np.float32)
-        self._past = Past(self._reported, 1.0 / contract.arm.control_rate_hz)
+        terms = {term.name for item in contract.inputs if isinstance(item, VectorInput) for term in item.terms}
+        sees_past = "picture_joint_pos" in terms
+        self._past = Past(self._reported, 1.0 / contract.arm.control_rate_hz) if sees_past else None
         self._is_fresh = np.ones((count, 1), bool)
         self._action = np.zeros((count, len(contract.action.names)), np.float32)
         self._lower = np.asarray(contract.arm.joint_lower, np.float32)
@@ -108,7 +110,7 @@ class Controller:
             joint_pos = stand_in(self._arm, joint_pos, np.linalg.norm(ball_pos - grip, axis=-1), radius)
         known = {
             **self._about_arm(joint_pos),
-            "picture_joint_pos": None if age is None else self._joints_then(joint_pos, age),
+            "picture_joint_pos": self._joints_then(joint_pos, age),
             "dish_place": None if dish_pos is None else dish_pos[:, :2],
             **self._about_ball(joint_pos, ball_pos, dish_pos, radius),
         }
@@ -119,7 +121,8 @@ class Controller:
                 made[item.name] = self._stacks[item.name].push(pictures, self._is_fresh[:, 0])
             else:
                 made[item.name] = np.concatenate([_finished(known[term.name], term) for term in item.terms], axis=-1)
-        self._past.keep(joint_pos, self._is_fresh)
+        if self._past is not None:
+            self._past.keep(joint_pos, self._is_fresh)
         self._reported = joint_pos.copy()
         self._is_fresh[:] = False
         return made
@@ -137,8 +140,10 @@ class Controller:
                 if known.get(term.name) is None:
                     raise ValueError(f"the policy sees {term.name}: give ball_pos, dish_pos and ball_radius")
 
-    def _joints_then(self, joint_pos: np.ndarray, age: np.ndarray) -> np.ndarray:
+    def _joints_then(self, joint_pos: np.ndarray, age: np.ndarray | None) -> np.ndarray | None:
         """Return where the joints were that long ago, (N, J) [rad, m], if they are at ``joint_pos`` now."""
+        if self._past is None or age is None:
+            return None
         past = copy(self._past)  # an input that is refused later must not have changed anything
         past.keep(joint_pos, self._is_fresh)
         return past.at(age)

@@ -123,7 +123,7 @@ class Pilot:
             joints: Where the arm is, (J,) [rad, m]; not looked at without read-back.
             last: Last command, (J,) [rad, m].
             pictures: Newest picture, (1, H, W, 3) uint8.
-            picture_age: How long ago it was taken [s].
+            picture_age: How long before the joints were read it was taken [s].
         """
         controller, ball, radius = self._controller, self._plan.ball, None
         controller.targets[0] = last

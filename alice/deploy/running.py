@@ -149,7 +149,8 @@ def _emulated(args: Any, arm: Arm, clock: Clock) -> Any:
 def _camera(args: Any, clock: Clock, promised: Contract, emulated: Any) -> Eye | None:
     if args.camera is None:
         return None
-    return cameras.open_camera(args.camera, clock, promised, None if emulated is None else emulated.faults)
+    faults = None if emulated is None else emulated.faults
+    return cameras.open_camera(args.camera, clock, promised, faults, args.camera_delay)
 
 
 def _bus(args: Any, arm: Arm, clock: Clock, promised: Contract, emulated: Any) -> Bus:

@@ -6,6 +6,7 @@ moments teaches a CNN little and makes it forget; here what was seen is kept, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -86,8 +87,8 @@ class ReplayDistillation(Distillation):
             goes on to the next stage; 0 for the weights as they are learned.
         sight_weight: Factor on the loss of :class:`alice.learning.sight.SightLesson`; 0 for no such lesson.
         shift: Pictures that are learned from are moved by up to so many pixels.
-        beginnings: Share of the environments whose episodes end early, one over a whole number. What is hard to see is
-            seen at the beginning, which is a quarter of an episode.
+        beginnings: Share of the environments whose episodes end early, one over a whole number. What is hard to see,
+            the ball before it is grasped, fills a quarter of the samples otherwise.
         beginning_steps: After so many control steps.
     """
 
@@ -118,6 +119,8 @@ class ReplayDistillation(Distillation):
         if self._sight_weight:
             self.groups.append(sight.GROUP)
         self._shift = shift if self._lesson.is_possible else 0
+        if beginnings and not (beginnings <= 0.5 and math.isclose(1.0 / beginnings, round(1.0 / beginnings))):
+            raise ValueError(f"beginnings={beginnings} is no share of the environments; give 0, 1/2, 1/3, 1/4 ...")
         self._beginning_steps = beginning_steps if beginnings else 0
         self._every = round(1.0 / beginnings) if beginnings else 0
         self.replay = Replay(replay_size, self.groups)
@@ -144,7 +147,7 @@ class ReplayDistillation(Distillation):
             actions = self.transition.actions = self.transition.privileged_actions
         self._steps += 1
         if self._beginning_steps:
-            env_state.end_after(self._env.unwrapped, slice(0, None, self._every), self._beginning_steps)
+            env_state.end_after(self._env.unwrapped, slice(1, None, self._every), self._beginning_steps)
         self.transition.observations = obs.select(*self.groups)
         # What lies outside of [-1, 1] moves the arm no further: the student need not learn it.
         self.transition.privileged_actions = self.transition.privileged_actions.clamp(-1.0, 1.0)

@@ -64,8 +64,8 @@ class StudentPPO(PPO):
     ):
         super().__init__(*args, **kwargs)
         lesson = SightLesson(self._raw_actor)
-        self._sees = bool(sight_weight) and lesson.is_possible
-        if self._sees:
+        self._has_lesson = bool(sight_weight) and lesson.is_possible
+        if self._has_lesson:
             if self.symmetry:
                 raise ValueError("a lesson in seeing stands where mirror images would: set one of them aside")
             self.symmetry = BesideSurrogate(lesson, sight_weight)
@@ -81,7 +81,7 @@ class StudentPPO(PPO):
         self._raw_actor.requires_grad_(self._warming == 0)
         try:
             losses = super().update()
-            if self._sees:
+            if self._has_lesson:
                 losses["sight"] = losses.pop("symmetry")
             return losses
         finally:

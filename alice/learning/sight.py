@@ -1,7 +1,7 @@
 """A lesson in seeing beside the lesson in acting: where ball and tool point are in the picture.
 
 Actions alone teach an encoder little about where things are: of two pictures whose ball is a centimetre apart, a
-teacher does nearly the same. So two features of each encoder are asked for the places, which the simulator knows.
+teacher does nearly the same. So two features of the encoder are asked for the places, which the simulator knows.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class SightLesson:
         self._seen: torch.Tensor | None = None
         if self.is_possible:
             encoder = found[0]
-            height, width = encoder.cnn.output_dim
-            # The encoder counts from the middle of its first cell to that of the last, a picture from edge to edge.
-            self._scale = torch.tensor((1.0 - 1.0 / width, 1.0 - 1.0 / height))
+            # The encoder counts from its first cell to the last, whose middles are those of pixels of the first column
+            # and of every so many after it; a picture counts from edge to edge.
+            cells, pixels = (torch.tensor(tuple(reversed(dim))) for dim in (encoder.cnn.output_dim, encoder.input_dim))
+            self._scale, self._shift = 1.0 - 1.0 / cells, 1.0 / pixels - 1.0 / cells
             encoder.register_forward_hook(self._listen)
 
     def _listen(self, encoder: KeypointEncoder, _inputs, output: torch.Tensor) -> None:
@@ -48,7 +49,7 @@ class SightLesson:
         wanted = places.float().unflatten(-1, (-1, 3))
         count = wanted.shape[1]
         points = self._seen[: len(wanted), : 2 * count].float().unflatten(-1, (count, 2))
-        found = points * self._scale.to(points.device)
+        found = points * self._scale.to(points.device) + self._shift.to(points.device)
         off = torch.nn.functional.huber_loss(found, wanted[..., :2], reduction="none", delta=0.1).sum(-1)
         counts = wanted[..., 2]
         return (off * counts).sum() / counts.sum().clamp(min=1.0)

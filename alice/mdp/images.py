@@ -40,7 +40,11 @@ class wrist_image(image_rgb):
         self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
         self.points = torch.zeros(env.num_envs, 6, device=env.device)
         """Where ball and tool point are in the newest picture that has arrived (:func:`seen_in_picture`)."""
+        if _TERM in env.__dict__:
+            raise ValueError("there is one term with pictures of the wrist camera; leave the second one out")
         env.__dict__[_TERM] = self
+        self.step = -1
+        """The control step that its newest picture was delivered in."""
         self.flow = torch.zeros(env.num_envs, 2, device=env.device)
         """How fast the middle of each picture has moved since the last, to the right and down, (N, 2) [pixels/s]."""
 
@@ -80,6 +84,7 @@ class wrist_image(image_rgb):
         """Return the newest frame that has arrived, (N, H, W, 3) uint8."""
         camera = env.scene.sensors[sensor_cfg.name]
         picture = camera.data.output["rgb"].torch[..., :3]
+        self.step = env.common_step_counter
         points = self._look_for(env, camera, picture.shape)
         if self.errors is None:
             self.points = points
@@ -112,7 +117,7 @@ _TERM = "wrist_image_term"
 
 def picture_age(env: ManagerBasedEnv) -> torch.Tensor:
     """Return how old the newest pictures are by their time stamps, (N,) [s]; 0 for perfect cameras."""
-    errors = env.__dict__[_TERM].errors
+    errors = _term(env).errors
     if errors is None:
         return torch.zeros(env.num_envs, device=env.device)
     return (errors.age * env.step_dt + errors.stamp).clamp(min=0.0)
@@ -120,7 +125,18 @@ def picture_age(env: ManagerBasedEnv) -> torch.Tensor:
 
 def seen_in_picture(env: ManagerBasedEnv) -> torch.Tensor:
     """Return :func:`alice.mdp.image_errors.image_points` of ball and tool point in the newest picture, (N, 6)."""
-    return env.__dict__[_TERM].points.clone()
+    return _term(env).points.clone()
+
+
+def _term(env: ManagerBasedEnv) -> wrist_image:
+    """Return the term with the pictures, which has been asked for them in this control step."""
+    term = env.__dict__.get(_TERM)
+    if term is None or term.step != env.common_step_counter:
+        raise RuntimeError(
+            "nothing is known of this control step's picture: the observation group with the wrist camera's pictures"
+            " must be there, and come before those that ask about it"
+        )
+    return term
 
 
 class resnet18_features(wrist_image):

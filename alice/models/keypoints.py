@@ -36,6 +36,7 @@ class KeypointEncoder(torch.nn.Module):
 
     def __init__(self, input_dim: tuple[int, int], input_channels: int, **cnn_cfg):
         super().__init__()
+        self.input_dim = input_dim
         self.cnn = CNN(input_dim, input_channels, **{**cnn_cfg, "flatten": False, "global_pool": "none"})
         channels, (height, width) = int(self.cnn.output_channels), self.cnn.output_dim
         rows, columns = torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width)
@@ -67,8 +68,10 @@ class KeypointEncoder(torch.nn.Module):
                 features = self.cnn(x).float().flatten(2)
         else:
             features = self.cnn(x).flatten(2)
-        weights = torch.softmax(features * self.log_sharpness.exp(), dim=-1)
-        return torch.cat(((weights @ self.grid).flatten(1), features.mean(dim=-1)), dim=-1)
+        with torch.autocast(x.device.type, enabled=False):  # a training may have switched it on around all of this
+            features = features.float()
+            weights = torch.softmax(features * self.log_sharpness.exp(), dim=-1)
+            return torch.cat(((weights @ self.grid).flatten(1), features.mean(dim=-1)), dim=-1)
 
 
 def has_bfloat16(device: str) -> bool:

@@ -15,7 +15,7 @@ DEPTH = 8
 
 
 class Past:
-    """The last readings of N arms, of J joints, one in each control step.
+    """The last readings of N arms, of J joints, one in each control step; a step that was left out is not known of.
 
     Args:
         reading: Where they stand, (N, J) [rad, m].

@@ -276,7 +276,7 @@ class CameraObservationsCfg(ObservationsCfg):
 
     @configclass
     class PictureJointsCfg(ObsGroup):
-        """Where the joints were when the newest picture was taken, 7 numbers."""
+        """Where the joints were when the newest picture was taken, 7 numbers, 6 of an SO-101."""
 
         picture_joint_pos = ObsTerm(func=observations.picture_joint_pos)
 
@@ -291,7 +291,7 @@ class CameraObservationsCfg(ObservationsCfg):
     proprioception: ProprioceptionCfg = ProprioceptionCfg()
     goal: GoalCfg = GoalCfg()
     image: ImagePresetsCfg = ImagePresetsCfg()
-    picture_joints: PictureJointsCfg = PictureJointsCfg()  # these two ask what has become of the picture
+    picture_joints: PictureJointsCfg = PictureJointsCfg()  # must come after the pictures, as the next one
     sight: SightCfg = SightCfg()
 
 

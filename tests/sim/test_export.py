@@ -21,6 +21,7 @@ from alice.deploy.observation import Controller  # noqa: E402
 from alice.deploy.policy import OnnxPolicy, PolicyError  # noqa: E402
 from alice.evaluation.audit import deployed  # noqa: E402
 from alice.export import actor, onnx_file, operators, recordings  # noqa: E402
+from alice.mdp.images import picture_age  # noqa: E402
 from alice.runs import launch  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -268,9 +269,11 @@ def test_speeds_are_those_of_the_rate_that_is_simulated(simulate):
         deployed.DeployedPolicy(env, POLICIES_DIR / f"{TASK}.onnx")
 
 
-def test_the_robot_side_stacks_the_pictures_of_the_simulator(simulate):
+@pytest.mark.parametrize("words", [(), ("presets=camera_rand",)], ids=["perfect", "late and lost"])
+def test_the_robot_side_stacks_the_pictures_of_the_simulator(words, simulate):
+    """And knows the joints of each picture's moment."""
     task = f"{TASK}-Camera"
-    env = simulate("env.curriculum=none", task=task, num_envs=4, play=True)
+    env = simulate("env.curriculum=none", *words, task=task, num_envs=4, play=True)
     contract = actor.contract_of(prepare(task=task))
     controller, term = Controller(contract, 4), env.action_manager.get_term("joints")
     generator = torch.Generator().manual_seed(3)
@@ -286,7 +289,8 @@ def test_the_robot_side_stacks_the_pictures_of_the_simulator(simulate):
         inputs = controller.inputs(
             state.now.measured.joint_pos.numpy(),
             dish_pos=state.dish_pos.numpy(),
-            pictures=env.scene["wrist_camera"].data.output["rgb"].torch[..., :3].numpy(),
+            pictures=deployed.newest_pictures(env, obs, "image"),
+            picture_age=picture_age(env).numpy(),
         )
         for item in contract.inputs:
             np.testing.assert_allclose(inputs[item.name], obs[item.name].numpy(), atol=2e-4, err_msg=item.name)

@@ -40,7 +40,7 @@ def test_the_contract_of_every_arm_survives_json_and_fits(arm, monkeypatch):
     assert contracts.from_json(made.to_json()) == made
     contracts.check(made)
     contracts.check(made, arm)
-    joints = dict.fromkeys(("joint_pos", "joint_vel", "joint_targets"), len(arm.joints))
+    joints = dict.fromkeys(("joint_pos", "picture_joint_pos", "joint_vel", "joint_targets"), len(arm.joints))
     points = dict.fromkeys(("tool_pos", "ball_pos", "tool_to_ball", "ball_to_dish"), 3)
     sizes = {**joints, **points, "dish_place": 2, "last_action": 6}
     assert {term.name: term.size for term in made.inputs[0].terms} == {**dict.fromkeys(terms_of(arm), 1), **sizes}
@@ -321,3 +321,9 @@ def test_a_field_that_is_not_known_or_missing_is_refused(contract, part):
         change(node)
         with pytest.raises(ContractError, match=r"another form|not a policy contract"):
             contracts.from_json(json.dumps(data))
+
+
+def test_joints_of_a_picture_without_a_picture_are_told():
+    found = contracts.disagreements(contract_of(vector("x", "joint_pos", "picture_joint_pos")))
+    assert found == ["input x.picture_joint_pos: the policy sees no picture that it could be of"]
+    assert contracts.disagreements(contract_of(vector("x", "picture_joint_pos"), image())) == []

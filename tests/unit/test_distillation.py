@@ -17,7 +17,7 @@ from alice.learning.ppo import StudentPPO  # noqa: E402
 from alice.models.keypoints import has_bfloat16  # noqa: E402
 
 ENVS, STEPS = 8, 4
-GROUPS = {"student": ["sight"], "teacher": ["state"], "actor": ["sight"], "critic": ["state"]}
+GROUPS = {"student": ["told"], "teacher": ["state"], "actor": ["told"], "critic": ["state"]}
 NOISE = {"class_name": "rsl_rl.modules.distribution:GaussianDistribution", "init_std": 0.3}
 SETTINGS = {
     "class_name": "alice.learning.distillation:ReplayDistillation",
@@ -39,7 +39,7 @@ SETTINGS = {
 
 def _observations() -> TensorDict:
     state = torch.randn(ENVS, 4)
-    return TensorDict({"state": state, "sight": state.flip(-1) + 0.01 * torch.randn(ENVS, 4)}, [ENVS])
+    return TensorDict({"state": state, "told": state.flip(-1) + 0.01 * torch.randn(ENVS, 4)}, [ENVS])
 
 
 def _distillation(**changes) -> ReplayDistillation:
@@ -78,29 +78,29 @@ def _iterate(algorithm: ReplayDistillation, count: int) -> list[float]:
 
 def _rows(first: int, count: int) -> tuple[TensorDict, torch.Tensor]:
     numbers = torch.arange(first, first + count)
-    return TensorDict({"sight": numbers.byte().unsqueeze(-1), "state": torch.zeros(count, 2)}, [count]), numbers.float()
+    return TensorDict({"told": numbers.byte().unsqueeze(-1), "state": torch.zeros(count, 2)}, [count]), numbers.float()
 
 
 def test_the_memory_keeps_the_newest_and_only_the_groups_it_is_told_to():
-    replay = Replay(10, ["sight"])
+    replay = Replay(10, ["told"])
     for first in range(0, 16, 4):
         replay.add(*_rows(first, 4))
     assert replay.fill == 10
     obs, labels = replay.draw(400)
     assert set(labels.tolist()) == set(range(6, 16))
-    assert set(obs.keys()) == {"sight"} and obs["sight"].dtype == torch.uint8
-    assert torch.equal(obs["sight"].squeeze(-1).float(), labels)
+    assert set(obs.keys()) == {"told"} and obs["told"].dtype == torch.uint8
+    assert torch.equal(obs["told"].squeeze(-1).float(), labels)
 
 
 def test_nothing_is_drawn_that_was_not_put_in():
-    replay = Replay(100, ["sight"])
+    replay = Replay(100, ["told"])
     replay.add(*_rows(5, 3))
     _, labels = replay.draw(50)
     assert set(labels.tolist()) == {5, 6, 7}
 
 
 def test_more_than_it_holds_at_once():
-    replay = Replay(5, ["sight"])
+    replay = Replay(5, ["told"])
     replay.add(*_rows(0, 12))
     assert set(replay.draw(100)[1].tolist()) == {7, 8, 9, 10, 11}
 
@@ -139,7 +139,13 @@ def test_every_second_environment_shows_beginnings_alone(monkeypatch):
     algorithm._env.unwrapped = "the environment"
     monkeypatch.setattr(distillation.env_state, "end_after", lambda *given: cut.append(given))
     algorithm.act(_observations())
-    assert cut == [("the environment", slice(0, None, 2), 16)]
+    assert cut == [("the environment", slice(1, None, 2), 16)]
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9, 1.0, 3.0])
+def test_a_share_that_cannot_be_dealt_out_is_refused(share):
+    with pytest.raises(ValueError, match=r"beginnings=.* is no share of the environments; give 0, 1/2"):
+        _distillation(beginnings=share, beginning_steps=16)
 
 
 def test_a_run_that_goes_on_fills_its_memory_before_it_learns():

@@ -146,7 +146,10 @@ def test_presets_that_no_robot_can_do_are_refused(word):
 
 def test_every_term_has_its_function():
     assert set(configured.FUNCTIONS) == set(terms_of(XARM1S))
-    seen = {TASK: ("policy", "command_state", "goal_state"), CAMERA: ("proprioception", "command_state", "goal")}
+    seen = {
+        TASK: ("policy", "command_state", "goal_state"),
+        CAMERA: ("proprioception", "picture_joints", "command_state", "goal"),
+    }
     for task, groups in seen.items():
         env_cfg = resolved(task=task)
         assert all(configured.input_of(env_cfg, group).terms for group in groups)

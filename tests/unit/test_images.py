@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from alice.mdp.image_errors import ImageErrorRanges, ImageErrors, image_flow  # noqa: E402
+from alice.mdp.image_errors import ImageErrorRanges, ImageErrors, image_flow, image_points  # noqa: E402
 
 NONE = {
     "zoom": (1.0, 1.0),
@@ -265,3 +265,59 @@ def test_an_episode_that_begins_sees_nothing_of_the_one_before():
 def test_a_picture_cannot_come_before_it_is_taken():
     with pytest.raises(ValueError, match="cannot be below 0"):
         _errors(latency=(-1, 2))
+
+
+##
+# What goes along with a picture
+##
+
+
+def test_age_and_notes_are_those_of_the_picture_that_has_arrived():
+    """Each picture is all of one brightness, its number, which is noted beside it as well."""
+    errors = _errors(64, latency=(0, 2), drop=(0.3, 0.3))
+    ages = set()
+    for number in range(40):
+        if number == 20:
+            errors.reset(torch.arange(32))
+        taken = torch.full((64, 4, 6, 3), 5 * number, dtype=torch.uint8)
+        shown = errors.apply(taken, notes=torch.full((64, 2), float(number)))
+        told = shown[:, 0, 0, 0].float() / 5.0
+        torch.testing.assert_close(errors.notes, told[:, None].expand(64, 2))
+        torch.testing.assert_close(errors.age, number - told)
+        ages |= set(errors.age.tolist())
+        if number == 20:
+            assert not errors.age[:32].any() and errors.age[32:].any(), "an episode begins with a new picture"
+    assert ages >= {0.0, 1.0, 2.0, 3.0, 4.0}
+
+
+@pytest.mark.parametrize("k1", [-0.1, 0.0, 0.1])
+def test_points_are_where_the_lens_draws_them(k1):
+    """A white dot is put into the nominal picture, and looked for in what the lens makes of it."""
+    height, width = 60, 80
+    errors = _errors(1, zoom=(1.1, 1.1), distortion=(k1, k1))
+    for right, down in ((10, 12), (40, 30), (66, 45)):
+        picture = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+        picture[0, down - 1 : down + 2, right - 1 : right + 2] = 255
+        shown = errors.apply(picture)[0, ..., 0].float()
+        rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        seen = torch.stack(((shown * columns).sum() / width, (shown * rows).sum() / height)) / shown.sum() * 2.0 - 1.0
+        ray = torch.tensor([(right + 0.5) / width - 0.5, ((down + 0.5) / height - 0.5) * height / width, FOCAL])
+        found = image_points(
+            ray.view(1, 1, 3),
+            torch.zeros(1, 3),
+            torch.eye(3)[None],
+            FOCAL * errors.zoom,
+            errors.distortion,
+            width / height,
+        )
+        torch.testing.assert_close(found[0, 0, :2], seen, atol=0.01, rtol=0)
+        assert found[0, 0, 2] == 1.0
+
+
+def test_points_behind_the_camera_and_beyond_its_lens_are_not_seen():
+    places = torch.tensor([[[0.0, 0.0, -0.2], [0.9, 0.0, 0.3], [0.1, 0.0, 0.2]]])
+    found = image_points(
+        places, torch.zeros(1, 3), torch.eye(3)[None], torch.tensor([FOCAL]), torch.tensor([-0.1]), 4 / 3
+    )
+    assert found[0, :, 2].tolist() == [0.0, 0.0, 1.0], "by its formula the lens has the second one in the picture"
+    assert (found[..., :2].abs() <= 1.0).all()

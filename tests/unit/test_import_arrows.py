@@ -20,6 +20,7 @@ FACTS = {
     "transfer.objects",
     "transfer.outcome",
     "transfer.curriculum",
+    "transfer.past",
     "transfer.timing",
     "transfer.told",
     "transfer.unread",

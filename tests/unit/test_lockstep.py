@@ -18,16 +18,17 @@ COUNT, STEPS = 4, 40
 class Reaching:
     """A policy that looks at its readings: it moves the arm joints towards a pose, and the gripper to and fro."""
 
-    def __init__(self, arm, sees=False):
+    def __init__(self, arm, sees=False, terms=(), **fields):
         pictures = [image(arm=arm, frames=1)] if sees else []
-        self.contract = contract_of(vector("policy", "joint_pos", arm=arm), *pictures, arm=arm)
+        self.contract = contract_of(vector("policy", "joint_pos", *terms, arm=arm), *pictures, arm=arm, **fields)
         self._columns, self._goal = arm.arm_columns, np.array(arm.home) + 0.25
-        self.seen = []
+        self.seen, self.vectors = [], []
 
     def __call__(self, inputs):
-        away = (self._goal - inputs["policy"])[:, self._columns]
+        away = (self._goal - inputs["policy"][:, : len(self._goal)])[:, self._columns]
         if "image" in inputs:
             self.seen.append(int(inputs["image"].mean()))
+            self.vectors.append(inputs["policy"][0])
         action = np.clip(0.3 * away / self.contract.action.arm_scale, -1.0, 1.0)
         opening = np.sin(20.0 * away.sum(axis=1, keepdims=True))
         return np.concatenate((action, opening), axis=1).astype(np.float32)
@@ -123,6 +124,37 @@ def test_pictures_reach_the_policy_in_the_step_that_they_are_taken_in():
     assert all(plan.ball is None for plan in made.plans), "a policy that sees is told of no ball"
     means = [int(picture[0].mean()) for picture in shown]
     assert np.abs(np.array(policy.seen[::COUNT]) - means).max() <= 1
+
+
+@pytest.mark.parametrize("age", [0.0, 0.05, 0.075])
+def test_the_policy_is_told_the_joints_of_a_pictures_moment_as_in_closed_loop(age):
+    """Bytes take time, and the world stands still meanwhile: a picture that is new is as new as the readings."""
+    arm = arms.named("xarm1s")
+    policy, begin = (
+        Reaching(arm, sees=True, terms=["picture_joint_pos"], trained_for={"image_latency": (0.0, 2.0)}),
+        start(arm),
+    )
+    generator = np.random.default_rng(0)
+
+    def seen() -> Scene:
+        made = scene(generator.integers(0, 255, (COUNT, 48, 64, 3), np.uint8))
+        made.picture_age = np.full(COUNT, age)
+        return made
+
+    made = Lockstep(arm, worlds.nominal(arm, COUNT), policy, begin, begin, seen(), np.full(COUNT, 0.01), Options())
+    for _ in range(12):
+        made.scene = seen()
+        made.emulated.set_joint_pos(made.step(np.ones(COUNT, bool)))
+    rows = np.array(policy.vectors[::COUNT])[2:]
+    now, then = rows[:, : len(arm.joints)], rows[:, len(arm.joints) :]
+    steps = age / 0.05
+    older, newer = (
+        now[3 - int(np.ceil(steps)) : len(now) - int(np.ceil(steps))],
+        now[3 - int(steps) : len(now) - int(steps)],
+    )
+    expected = newer + (steps % 1.0) * (older - newer)
+    assert np.abs(now[-1] - now[0])[arm.arm_columns].max() > 0.1
+    np.testing.assert_allclose(then[3:], expected, atol=1e-3)
 
 
 def test_episodes_that_are_cut_or_stopped_are_counted():

@@ -187,6 +187,27 @@ def test_a_camera_that_fails_stops_the_policy_within_three_steps(what):
     assert day.policy.calls <= 20 + 4
 
 
+def test_a_policy_is_told_where_the_joints_were_when_its_picture_was_taken():
+    arm = ARMS[0]
+    day = Session(arm, sees_pictures=True, terms=["picture_joint_pos"])
+    read = day.eye.read
+
+    def late():
+        picture, at = read()
+        return picture, at - 0.06
+
+    day.eye.read = late
+    assert day.run().ended.exit_code == 0
+    rows = np.flatnonzero(day.columns["state"] == black_box.STATES.index("running"))[3:]
+    now, then = np.split(day.columns["inputs"][:, : 2 * len(arm.joints)], 2, axis=1)
+    share = 0.06 / 0.05 - 1.0
+    # The readings of a step are those of some milliseconds before the picture is looked at.
+    early, late = ((1 - part) * now[rows - 1] + part * now[rows - 2] for part in (share - 0.2, share))
+    low, high = np.minimum(early, late), np.maximum(early, late)
+    assert ((then[rows] > low - 2e-3) & (then[rows] < high + 2e-3)).all()
+    assert np.abs(then[rows] - now[rows]).max() > 0.02
+
+
 def test_the_same_picture_from_an_arm_that_stands_still_is_good():
     day = Session(ARMS[0], sees_pictures=True, steps=40)
     day.policy.answer = 0.0

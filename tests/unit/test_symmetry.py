@@ -191,3 +191,14 @@ def test_an_arm_without_a_mirror_image_is_refused(crane, monkeypatch):
     with pytest.raises(ValueError, match="Crane has no mirror symmetry: leave data augmentation out") as caught:
         mirror_left_right(FakeEnv("crane"), None, torch.zeros(2, 6))
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_picture_is_asked_about_is_mirrored_with_it():
+    """The joints of its moment as those of now, and places to the other side."""
+    joints, sight = torch.randn(4, 7), torch.tensor([[0.3, -0.2, 1.0, -0.9, 0.5, 0.0]]).repeat(4, 1)
+    groups = {"picture_joints": joints, "proprioception": torch.cat((joints, joints), dim=-1), "sight": sight}
+    obs = tensordict.TensorDict({**groups, "command_state": torch.zeros(4, 13)}, batch_size=[4])
+    made, _ = _mirrored(obs, torch.zeros(4, 6))
+    assert torch.equal(made["picture_joints"], made["proprioception"][:, :7])
+    assert not torch.equal(made["picture_joints"], joints)
+    torch.testing.assert_close(made["sight"][0], torch.tensor([-0.3, -0.2, 1.0, 0.9, 0.5, 0.0]))

@@ -95,8 +95,9 @@ def _prepare(job: Job, tracks: Sequence[Track]) -> Job:
         setattr(scene, name, video.camera_cfg(name, width, height, CAMERAS[name]))
     finer = CAMERAS["wrist_camera"]
     scene.wrist_camera = replace(wrist_camera(arms.named(job.env_cfg.arm)), width=width * finer, height=height * finer)
-    if hasattr(env_cfg.observations, "image"):
-        env_cfg.observations.image = None  # nobody acts, and the camera has another size now
+    for group in ("image", "picture_joints", "sight"):
+        if hasattr(env_cfg.observations, group):
+            setattr(env_cfg.observations, group, None)  # nobody acts, and the camera has another size now
     spawn = scene.ball.spawn
     pattern: Any = getattr(spawn, "assets_cfg", [spawn])[0]
     balls = [replace(pattern, radius=track.ball_radius) for track in tracks]
