@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .arm import Arm, Chain
+from .arm import AXES, Arm, Chain, Vector, cross
 from .namespace import namespace
 
 
@@ -60,6 +60,28 @@ def opening_direction(arm: Arm, joint_pos: Any) -> Any:
     """Return the unit vector in which the gripper opens, base frame, (..., 3), for joint positions (..., J) [rad]."""
     azimuth, pitches = _pose(arm.chain, joint_pos)
     return _opening(arm.chain, azimuth, pitches[-1], joint_pos[..., arm.roll_column])
+
+
+def in_hand(arm: Arm, joint_pos: Any, point: Vector) -> Any:
+    """Return where a point of the hand link is.
+
+    Args:
+        arm: The arm.
+        joint_pos: Joint positions, (..., J) [rad, m].
+        point: In the frame of the hand link [m].
+
+    Returns:
+        Base frame, (..., 3) [m].
+    """
+    xp = namespace(joint_pos)
+    tool, forward_b = forward(arm, joint_pos)
+    length = math.dist(arm.tool_in_hand, (0.0, 0.0, 0.0))
+    ahead, opens = tuple(value / length for value in arm.tool_in_hand), AXES[arm.opens_along]
+    opens_b = opening_direction(arm, joint_pos)
+    away = tuple(one - other for one, other in zip(point, arm.tool_in_hand, strict=True))
+    for axis, axis_b in ((ahead, forward_b), (opens, opens_b), (cross(ahead, opens), xp.cross(forward_b, opens_b))):
+        tool = tool + sum(a * b for a, b in zip(away, axis, strict=True)) * axis_b
+    return tool
 
 
 def grip_point(arm: Arm, joint_pos: Any, radius: Any) -> Any:

@@ -1,9 +1,10 @@
 """Where an arm may be sent: position, speed and step limits, and room above the table and beside itself. NumPy only.
 
 A command is at most one step from the one before it, whatever is asked for. Geometry is that of the arm's skeleton
-(:func:`alice.arms.kinematics.skeleton`): a command that leaves it less room than there must be is taken only if it
-leaves more than the one before did; else the pitch joints give way as little as it takes, so that a tip that presses on
-the table slides along it. Where that finds no room they move as far as there is room; yaw, roll and gripper move.
+(:func:`alice.arms.kinematics.skeleton`), and of the wrist camera where there is one: a command that leaves it less room
+than there must be is taken only if it leaves more than the one before did; else the pitch joints give way as little as
+it takes, so that a tip that presses on the table slides along it. Where that finds no room they move as far as there is
+room; yaw, roll and gripper move.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from alice.arms import kinematics
-from alice.contract import Contract
+from alice.contract import Contract, ImageInput
 from alice.deploy.calibration import Calibration
 
 SLOW_SPEED = 0.3
@@ -24,6 +25,9 @@ TABLE_ROOM = 0.03
 SELF_ROOM = 0.04
 """Least distance of tool point and tip from the line of the upper arm, and of these and the wrist from the line of the
 base [m]."""
+CAMERA_ROOM = 0.04
+"""Least distance of the wrist camera's optical centre from the lines of upper arm and forearm [m]: half of a link, and
+half of the camera. Asked for where the policy sees: a hand that is folded back puts the bracket into the forearm."""
 RESTING_HEIGHT = 0.005
 """Height of the tip over the table at which torque is taken away [m]."""
 RAISED_HEIGHT = 0.05
@@ -58,6 +62,7 @@ class Guard:
         self.step[self.arm.gripper_columns] = action.gripper_slew
         self.slow = self.step * min(1.0, SLOW_SPEED / (action.arm_scale * rate))
         """The same on the way home and down, (J,) [rad, m]."""
+        self._has_camera = any(isinstance(item, ImageInput) for item in contract.inputs)
         self._is_pitch = np.array([joint in self.arm.pitch_joints for joint in self.arm.joints])
 
     def towards(self, last: np.ndarray, goal: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -113,11 +118,16 @@ class Guard:
 
     def room(self, pose: np.ndarray) -> tuple[float, str]:
         """Return by how much a pose is further from table and itself than it must be [m], and from which least."""
-        shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, np.asarray(pose, float))
+        pose = np.asarray(pose, float)
+        shoulder, elbow, wrist, tool, tip = kinematics.skeleton(self.arm, pose)
         to_table = min(tip[2] + self._table_depth, min(elbow[2], wrist[2]) - TABLE_ROOM) + self._lift
         hand = _distances(np.array((tool, tip)), shoulder, elbow)
         base = _distances(np.array((wrist, tool, tip)), np.zeros(3), shoulder)
         to_self = min(hand.min(), base.min()) - SELF_ROOM
+        if self._has_camera:
+            eye = kinematics.in_hand(self.arm, pose, self.arm.camera.position)[None]
+            to_arm = min(_distances(eye, shoulder, elbow)[0], _distances(eye, elbow, wrist)[0])
+            to_self = min(to_self, to_arm - CAMERA_ROOM)
         return (float(to_table), "table") if to_table < to_self else (float(to_self), "self")
 
     def tip_height(self, pose: np.ndarray) -> float:

@@ -119,6 +119,17 @@ def test_the_direction_of_the_hand_goes_from_the_wrist_to_the_tool(arm, tool_poi
 
 
 @EVERY_ARM
+def test_a_point_of_the_hand_is_where_the_joint_table_puts_it(arm, hand_frame):
+    for joints in _anywhere(arm, 20):
+        place, turn = hand_frame(_named(arm, joints), arm)
+        for point in (arm.camera.position, arm.tool_in_hand, (0.01, -0.02, 0.03)):
+            expected = [place[k] + sum(turn[k][n] * point[n] for n in range(3)) for k in range(3)]
+            np.testing.assert_allclose(kinematics.in_hand(arm, joints, point), expected, atol=1e-9)
+            found = kinematics.in_hand(arm, torch.tensor(joints).expand(2, -1), point)
+            torch.testing.assert_close(found, torch.tensor([expected, expected], dtype=found.dtype))
+
+
+@EVERY_ARM
 def test_the_gripper_does_not_move_the_tool_point(arm):
     wide = np.repeat(_anywhere(arm, 1), 2, axis=0)
     wide[:, arm.gripper_columns] = arm.gripper.closed, arm.gripper.opened

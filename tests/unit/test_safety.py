@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import contract_of
+from made_up import contract_of, image
 
 from alice import arms
 from alice.arms import kinematics
@@ -231,6 +231,22 @@ def test_a_tip_that_is_sent_along_under_the_table_goes_along_on_top(arm):
         last = fresh
     assert kinematics.forward(arm, last)[0][0] - tool[0] > 0.02
     assert guard.tip_height(last) < -TABLE_DEPTH + 0.001
+
+
+def test_a_hand_is_not_folded_back_until_its_camera_is_in_the_forearm():
+    """Where the policy sees; an arm without a camera may."""
+    arm = ARMS[0]
+    last, folded = np.array(arm.home), {}
+    last[arm.pitch_columns] = 0.0, 0.3, 0.0  # high above the table
+    for name, inputs in (("blind", ()), ("seeing", (image(arm=arm),))):
+        guard, pose = Guard(calibration.nominal(arm), contract_of(*inputs, arm=arm)), last.copy()
+        for _ in range(40):
+            wanted = pose.copy()
+            wanted[3] -= 0.08
+            pose, what = guard.allowed(pose, wanted, guard.step)
+        folded[name] = pose[3], what
+    assert folded["blind"][0] < -2.0
+    assert -1.95 < folded["seeing"][0] < -1.7 and folded["seeing"][1] == "self"
 
 
 @by_arm
