@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from isaaclab.managers import ObservationTermCfg
 
 
+SOUGHT = ("ball", "tool point")
+"""What a student is asked to find in the picture, in this order."""
+
+
 class wrist_image(image_rgb):
     """Frames of a camera, oldest first, (N, 3 K, H, W) uint8.
 
@@ -38,7 +42,7 @@ class wrist_image(image_rgb):
         self._eye = torch.zeros(env.num_envs, 3, device=env.device)
         self._rotation = torch.zeros(env.num_envs, 3, 3, device=env.device)
         self._has_moved = torch.zeros(env.num_envs, 1, dtype=torch.bool, device=env.device)
-        self.points = torch.zeros(env.num_envs, 6, device=env.device)
+        self.points = torch.zeros(env.num_envs, 3 * len(SOUGHT), device=env.device)
         """Where ball and tool point are in the newest picture that has arrived (:func:`seen_in_picture`)."""
         if _TERM in env.__dict__:
             raise ValueError("there is one term with pictures of the wrist camera; leave the second one out")
@@ -98,7 +102,8 @@ class wrist_image(image_rgb):
         """Return where ball and tool point would be in pictures of a shape (N, H, W, 3) that were taken now, (N, 6)."""
         eye, rotation = camera.data.pos_w.torch, matrix_from_quat(camera.data.quat_w_ros.torch)
         tool = stored_state(env).now.true.tool_pos + env.scene.env_origins
-        places = torch.stack((env.scene["ball"].data.root_link_pose_w.torch[:, :3], tool), dim=1)
+        places = {"ball": env.scene["ball"].data.root_link_pose_w.torch[:, :3], "tool point": tool}
+        places = torch.stack([places[name] for name in SOUGHT], dim=1)
         zoom, k1 = (self.errors.zoom, self.errors.distortion) if self.errors else (torch.ones_like(eye[:, 0]), None)
         return image_points(places, eye, rotation, self._focal * zoom, k1, shape[2] / shape[1]).flatten(1)
 
