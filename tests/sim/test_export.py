@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TASK = "Alice-Ball-Transfer"
 RELEASED = sorted(file.stem for file in POLICIES_DIR.glob("*.pt"))
 SHAPES = {TASK: [[1, 28], [1, 13], [1, 1]], f"{TASK}-SO101": [[1, 26], [1, 12], [1, 1]]}
-SHAPES[f"{TASK}-Camera"] = [[1, 14], [1, 13], [1, 2], [1, 6, 48, 64]]
+SHAPES[f"{TASK}-Camera"] = [[1, 14], [1, 7], [1, 13], [1, 2], [1, 6, 48, 64]]
 
 
 def prepare(*words: str, task: str = TASK, checkpoint: str = "released") -> launch.Job:
