@@ -38,13 +38,13 @@ def disagreements(contract: Contract, arm: Arm | None = None) -> list[str]:
     for name, (low, high) in contract.trained_for.items():
         if low > high:
             found.append(f"contract.trained_for.{name}: the policy has met {low} to {high}, which is no range")
+    sees = any(isinstance(item, ImageInput) for item in contract.inputs)
     for item in contract.inputs:
         if isinstance(item, ImageInput):
             found += _about_image(item, arm)
         else:
             known = terms_of(arm)
             found += [sentence for term in item.terms for sentence in _about_term(item.name, term, known)]
-            sees = any(isinstance(other, ImageInput) for other in contract.inputs)
             if not sees and any(term.name == "picture_joint_pos" for term in item.terms):
                 found.append(f"input {item.name}.picture_joint_pos: the policy sees no picture that it could be of")
     return found

@@ -7,7 +7,6 @@ joints, A of actions.
 from __future__ import annotations
 
 import logging
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -108,9 +107,10 @@ class Controller:
         if not self._reads_back and ball_pos is not None and radius is not None:
             grip = kinematics.grip_point(self._arm, joint_pos, radius)
             joint_pos = stand_in(self._arm, joint_pos, np.linalg.norm(ball_pos - grip, axis=-1), radius)
+        past = None if self._past is None else self._past.after(joint_pos, self._is_fresh)
         known = {
             **self._about_arm(joint_pos),
-            "picture_joint_pos": self._joints_then(joint_pos, age),
+            "picture_joint_pos": None if past is None or age is None else past.at(age),
             "dish_place": None if dish_pos is None else dish_pos[:, :2],
             **self._about_ball(joint_pos, ball_pos, dish_pos, radius),
         }
@@ -121,8 +121,7 @@ class Controller:
                 made[item.name] = self._stacks[item.name].push(pictures, self._is_fresh[:, 0])
             else:
                 made[item.name] = np.concatenate([_finished(known[term.name], term) for term in item.terms], axis=-1)
-        if self._past is not None:
-            self._past.keep(joint_pos, self._is_fresh)
+        self._past = past
         self._reported = joint_pos.copy()
         self._is_fresh[:] = False
         return made
@@ -139,14 +138,6 @@ class Controller:
                     raise ValueError(f"the policy sees {term.name}: give picture_age")
                 if known.get(term.name) is None:
                     raise ValueError(f"the policy sees {term.name}: give ball_pos, dish_pos and ball_radius")
-
-    def _joints_then(self, joint_pos: np.ndarray, age: np.ndarray | None) -> np.ndarray | None:
-        """Return where the joints were that long ago, (N, J) [rad, m], if they are at ``joint_pos`` now."""
-        if self._past is None or age is None:
-            return None
-        past = copy(self._past)  # an input that is refused later must not have changed anything
-        past.keep(joint_pos, self._is_fresh)
-        return past.at(age)
 
     def _about_arm(self, joint_pos: np.ndarray) -> dict[str, np.ndarray]:
         """Return the terms that need the arm alone."""

@@ -13,7 +13,8 @@ from alice.deploy.readings import ReadingError
 from alice.deploy.runtime import PolicyError
 from alice.deploy.states import State
 from alice.deploy.tracking import BallTracker
-from alice.transfer.unread import Commands
+from alice.transfer.past import Past
+from alice.transfer.unread import LAG
 
 
 class Plan(Protocol):
@@ -75,7 +76,7 @@ class Pilot:
         self._controller = Controller(policy.contract, reads_back=reads_back)
         self._tracker = tracker or BallTracker(policy.contract, reads_back=reads_back)
         period = 1.0 / policy.contract.arm.control_rate_hz
-        self._commands = None if reads_back else Commands(self._controller.targets, period)
+        self._commands = None if reads_back else Past(self._controller.targets, period)
         self.refusals = 0
         """Times in a row that there was no action."""
         self.refusal = ""
@@ -128,8 +129,8 @@ class Pilot:
         controller, ball, radius = self._controller, self._plan.ball, None
         controller.targets[0] = last
         if self._commands is not None:
-            self._commands.keep(controller.targets)
-            joints = self._commands.reached()[0]
+            self._commands = self._commands.after(controller.targets)
+            joints = self._commands.at(np.float32([LAG]))[0]
         self.said = {}
         try:
             place, dish = self._places()

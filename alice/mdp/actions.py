@@ -9,8 +9,10 @@ from isaaclab.managers import ActionTerm, ActionTermCfg
 from isaaclab.utils import configclass, index_fill_
 
 from alice import arms, compat
+from alice.transfer.constants import constant
+from alice.transfer.past import Past
 from alice.transfer.timing import CONTROL_RATE_HZ
-from alice.transfer.unread import Commands
+from alice.transfer.unread import LAG
 
 from .servos import ServoModel, ServoRanges
 
@@ -58,7 +60,7 @@ class JointTargetAction(ActionTerm):
         """Joint targets in the order of the arm's joints, (N, J) [rad, m]."""
         self.driven = self.targets.clone()
         """Where the drives pull to, (N, J) [rad, m]: the targets, or what the servos make of them."""
-        self._commands = None if self.reads_back else Commands(self.targets, env.step_dt)
+        self._commands = None if self.reads_back else Past(self.targets, env.step_dt)
         """What stands for readings; None where there are some."""
         self._taken_over: tuple[torch.Tensor, torch.Tensor] | None = None
         self.servos: ServoModel | None = None
@@ -118,7 +120,7 @@ class JointTargetAction(ActionTerm):
     def _take_down(self) -> None:
         """Keep the targets of this control step, where they stand for readings later."""
         if self._commands is not None:
-            self._commands.keep(self.targets)
+            self._commands = self._commands.after(self.targets)
 
     def take_over(self, targets: torch.Tensor, driven: torch.Tensor) -> None:
         """Decide in the place of the actions in the coming control step.
@@ -143,7 +145,7 @@ class JointTargetAction(ActionTerm):
             (N, J) [rad, m]; without servos the truth, without read-back the commands of a moment ago.
         """
         if self._commands is not None:
-            return self._commands.reached()
+            return self._commands.at(constant((LAG,), self.targets.device))
         if self.servos is None:
             return joint_pos
         return self._joints(self.servos.read(self._angles(joint_pos)))

@@ -89,27 +89,36 @@ class wrist_image(image_rgb):
         camera = env.scene.sensors[sensor_cfg.name]
         picture = camera.data.output["rgb"].torch[..., :3]
         self.step = env.common_step_counter
-        points = self._look_for(env, camera, picture.shape)
+        eye, rotation = camera.data.pos_w.torch.clone(), matrix_from_quat(camera.data.quat_w_ros.torch)
+        points = self._look_for(env, eye, rotation, picture.shape[2] / picture.shape[1])
         if self.errors is None:
             self.points = points
             return picture
-        self._follow(env, camera, picture.shape[2])
+        self._follow(env, eye, rotation, picture.shape[2])
         shown = self.errors.apply(picture, self.flow, points)
         self.points = self.errors.notes
         return shown
 
-    def _look_for(self, env: ManagerBasedEnv, camera, shape: tuple[int, ...]) -> torch.Tensor:
-        """Return where ball and tool point would be in pictures of a shape (N, H, W, 3) that were taken now, (N, 6)."""
-        eye, rotation = camera.data.pos_w.torch, matrix_from_quat(camera.data.quat_w_ros.torch)
+    def _look_for(self, env: ManagerBasedEnv, eye: torch.Tensor, rotation: torch.Tensor, aspect: float) -> torch.Tensor:
+        """Return where ball and tool point would be in pictures that were taken now, (N, 6).
+
+        Args:
+            env: Environment.
+            eye: Cameras in the world, (N, 3) [m].
+            rotation: Their axes: picture right, down and forward are the columns, (N, 3, 3).
+            aspect: Width of a picture over its height.
+        """
         tool = stored_state(env).now.true.tool_pos + env.scene.env_origins
         places = {"ball": env.scene["ball"].data.root_link_pose_w.torch[:, :3], "tool point": tool}
         places = torch.stack([places[name] for name in SOUGHT], dim=1)
         zoom, k1 = (self.errors.zoom, self.errors.distortion) if self.errors else (torch.ones_like(eye[:, 0]), None)
-        return image_points(places, eye, rotation, self._focal * zoom, k1, shape[2] / shape[1]).flatten(1)
+        return image_points(places, eye, rotation, self._focal * zoom, k1, aspect).flatten(1)
 
-    def _follow(self, env: ManagerBasedEnv, camera, width: int) -> None:
-        """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion."""
-        eye, rotation = camera.data.pos_w.torch.clone(), matrix_from_quat(camera.data.quat_w_ros.torch)
+    def _follow(self, env: ManagerBasedEnv, eye: torch.Tensor, rotation: torch.Tensor, width: int) -> None:
+        """Bring :attr:`flow` up to date for pictures of ``width`` pixels, by the hand's own motion.
+
+        ``eye`` and ``rotation`` are those of :meth:`_look_for`.
+        """
         height = eye[:, 2] - env.scene.env_origins[:, 2] - stored_state(env).table_height
         way = image_flow(eye, rotation, self._eye, self._rotation, height, self._focal * width)
         self.flow = torch.where(self._has_moved, way / env.step_dt, 0.0)

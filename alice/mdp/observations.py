@@ -49,7 +49,7 @@ class picture_joint_pos(ManagerTermBase):
         reported = transfer_state(env).now.measured.joint_pos
         if self._past is None:
             self._past = Past(reported, env.step_dt)
-        self._past.keep(reported, self._is_first)
+        self._past = self._past.after(reported, self._is_first)
         self._is_first[:] = False
         return self._past.at(picture_age(env))
 

@@ -1,7 +1,8 @@
-"""Where the joints were a moment ago: what a picture shows is older than what the servos report beside it.
+"""Where the joints were, or were told to be, a moment ago.
 
-Of NumPy and PyTorch alike, since training and the robot go by the same rule (:mod:`alice.mdp.images`,
-:mod:`alice.deploy.observation`).
+What a picture shows is older than what the servos report beside it, and where nothing is read a command of a moment ago
+stands for the reading. Of NumPy and PyTorch alike, since training and the robot go by the same rule
+(:mod:`alice.mdp.observations`, :mod:`alice.mdp.actions`; :mod:`alice.deploy.observation`, :mod:`alice.deploy.pilot`).
 """
 
 from __future__ import annotations
@@ -11,36 +12,50 @@ from typing import Any
 from alice.arms.namespace import namespace
 
 DEPTH = 8
-"""Readings that are kept. An older moment is taken for the oldest."""
+"""Control steps that are kept. An older moment is taken for the oldest."""
 
 
 class Past:
-    """The last readings of N arms, of J joints, one in each control step; a step that was left out is not known of.
+    """The last joint positions of N arms, of J joints, one in each control step; one that was left out is not known of.
 
     Args:
-        reading: Where they stand, (N, J) [rad, m].
+        joint_pos: Where they stand, (N, J) [rad, m].
         period: Control step [s].
     """
 
-    def __init__(self, reading: Any, period: float):
+    def __init__(self, joint_pos: Any, period: float):
         self._period = period
-        self._kept = [0.0 + reading for _ in range(DEPTH)]
+        self._kept = [0.0 + joint_pos for _ in range(DEPTH)]
 
-    def keep(self, reading: Any, is_first: Any) -> None:
-        """Take down the readings of a control step.
+    def begin(self, which: Any, joint_pos: Any) -> None:
+        """Let arms have stood still.
 
         Args:
-            reading: (N, J) [rad, m].
-            is_first: Whether an episode begins, (N, 1) bool: nothing was before it.
+            which: Arms, indices or mask of length N.
+            joint_pos: (K, J) [rad, m].
         """
-        xp = namespace(reading)
-        self._kept = [0.0 + reading, *(xp.where(is_first, reading, kept) for kept in self._kept[:-1])]
+        for kept in self._kept:
+            kept[which] = joint_pos
+
+    def after(self, joint_pos: Any, is_first: Any = None) -> Past:
+        """Return the past a control step later; this one stays what it is.
+
+        Args:
+            joint_pos: (N, J) [rad, m].
+            is_first: Where an episode begins, (N, 1) bool, nothing was before it; None for nowhere.
+        """
+        xp, older = namespace(joint_pos), self._kept[:-1]
+        if is_first is not None:
+            older = [xp.where(is_first, joint_pos, kept) for kept in older]
+        later = Past.__new__(Past)
+        later._period, later._kept = self._period, [0.0 + joint_pos, *older]
+        return later
 
     def at(self, age: Any) -> Any:
-        """Return the readings of a moment ago, between two of them in proportion, (N, J) [rad, m].
+        """Return the joint positions of a moment ago, between two that are kept in proportion, (N, J) [rad, m].
 
         Args:
-            age: How long ago, (N,) [s]; what is still to come is taken for now.
+            age: How long ago, (N,), or (1,) for all [s]; what is still to come is taken for now.
         """
         steps = (age / self._period)[:, None].clip(0.0, DEPTH - 1.0)
         shares = ((1.0 - abs(steps - place)).clip(0.0, 1.0) for place in range(DEPTH))

@@ -9,7 +9,6 @@ ball is there. Of NumPy and PyTorch alike, since training and the robot go by th
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from alice.arms import Arm
@@ -19,40 +18,6 @@ from alice.transfer import outcome
 LAG = 0.075
 """How long ago a command was given that the joints have reached [s]: least error of both arms' tool points with the
 servos of the randomization's table, whose delay is 0.04 s of it in the mean."""
-
-
-class Commands:
-    """The last commands of N arms, of J joints.
-
-    Args:
-        command: Where they stand, (N, J) [rad, m].
-        period: Control step [s].
-    """
-
-    def __init__(self, command: Any, period: float):
-        steps = LAG / period
-        self._whole = math.floor(steps)
-        self._between = steps - self._whole
-        self._kept = [0.0 + command for _ in range(self._whole + 2)]
-
-    def begin(self, which: Any, command: Any) -> None:
-        """Let arms stand where they are commanded to.
-
-        Args:
-            which: Arms, indices or mask of length N.
-            command: (K, J) [rad, m].
-        """
-        for kept in self._kept:
-            kept[which] = command
-
-    def keep(self, command: Any) -> None:
-        """Take down the commands of a control step, (N, J) [rad, m]."""
-        self._kept = [0.0 + command, *self._kept[:-1]]
-
-    def reached(self) -> Any:
-        """Return the commands of :data:`LAG` ago, (N, J) [rad, m]."""
-        newer, older = self._kept[self._whole], self._kept[self._whole + 1]
-        return newer + self._between * (older - newer)
 
 
 def stand_in(arm: Arm, command: Any, grip_distance: Any, radius: Any) -> Any:

@@ -27,7 +27,7 @@ def array(request):
 def test_readings_of_a_moment_between_two_are_in_proportion(array):
     past, nobody = Past(array([[0.0], [0.0]]), 0.05), array([[0.0], [0.0]]) > 1
     for step in range(1, 5):
-        past.keep(array([[float(step)], [10.0 * step]]), nobody)
+        past = past.after(array([[float(step)], [10.0 * step]]), nobody if step % 2 else None)
     assert past.at(array([0.0, 0.0]))[:, 0].tolist() == [4.0, 40.0]
     assert past.at(array([0.05, 0.125]))[:, 0].tolist() == pytest.approx([3.0, 15.0])
     assert past.at(array([-0.1, 9.0]))[:, 0].tolist() == [4.0, 0.0], "the future is now, and all that is older one"
@@ -36,8 +36,11 @@ def test_readings_of_a_moment_between_two_are_in_proportion(array):
 
 def test_nothing_was_before_an_episode(array):
     past = Past(array([[1.0], [1.0]]), 0.05)
-    past.keep(array([[2.0], [2.0]]), array([[0.0], [1.0]]) > 0.5)
-    assert past.at(array([0.05, 0.05]))[:, 0].tolist() == [1.0, 2.0]
+    later = past.after(array([[2.0], [2.0]]), array([[0.0], [1.0]]) > 0.5)
+    assert later.at(array([0.05, 0.05]))[:, 0].tolist() == [1.0, 2.0]
+    assert past.at(array([0.0, 0.0]))[:, 0].tolist() == [1.0, 1.0], "the past itself has not changed"
+    later.begin([0], array([[7.0]]))
+    assert later.at(array([0.075]))[:, 0].tolist() == [7.0, 2.0], "one age for all"
 
 
 def _seeing() -> Controller:
