@@ -104,6 +104,7 @@ STEPS = (
         DISTILLATION,
         "{randomized}",
         *("--max_iterations", "1200", "agent.algorithm.decay_iterations=1200", "agent.algorithm.replay_size=400000"),
+        "agent.algorithm.updates_per_step=0.5",
     ),
     _student("finetune", FINETUNE, "{student}"),
     _selection("student"),
