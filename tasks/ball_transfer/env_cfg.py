@@ -218,7 +218,7 @@ class RewardsCfg:
     )
     unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
     jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])
-    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"])
+    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"], params={"unit": MISSING})
     action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
@@ -336,6 +336,8 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
         for chosen in alternatives(self.actions):
             if chosen.joints.servo is not None:
                 chosen.joints.servo = servo_ranges(arm)
+        for chosen in alternatives(self.rewards):
+            chosen.work.params["unit"] = world.work
         self.curriculum.default.stage.params["ramped"] = ramped(arm)
         self.terminations.ball_lost.params.update(min_radius=world.nearest, max_radius=world.furthest)
 

@@ -5,6 +5,8 @@ Each is a table of weights in reward per second. What failed is told in ``docs/r
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+
 from isaaclab.managers import RewardTermCfg as RewTerm
 from isaaclab.utils import configclass
 
@@ -33,7 +35,7 @@ class AuditRewardsCfg:
     ball_lost = _term(rewards.is_terminated_term, term_name="ball_lost")
     unrest = _term(rewards.arm_unrest_l1)
     jerk = _term(rewards.TargetJerk)
-    work = _term(rewards.servo_power)
+    work = _term(rewards.servo_power, unit=MISSING)
     action_rate = _term(rewards.action_rate_l2)
     action_excess = _term(rewards.action_excess_l2)
     reach_rent = _term(rewards.transfer_potential, part="reach")

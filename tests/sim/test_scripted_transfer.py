@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
+from alice.evaluation.audit import manners  # noqa: E402
 from alice.evaluation.physics.scripted import Script  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
@@ -24,8 +25,8 @@ def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(task, physics, n
     opened = torch.zeros(num_envs, env.action_manager.total_action_dim)
     opened[:, -1] = 1.0
     env.step(opened)
-    script = Script(env)
-    lifted, held, slip = _run(env, script)
+    script, counted = Script(env), manners.Manners(env)
+    lifted, held, slip = _run(env, script, counted)
     state = transfer_state(env)
     success = state.books.stages[:, -1]
     held &= slip < 0.003
@@ -37,9 +38,11 @@ def test_the_script_lifts_holds_and_puts_the_ball_into_the_dish(task, physics, n
     assert lifted.float().mean() >= share, report
     assert held.float().mean() >= share, report
     assert success.float().mean() >= share, report
+    work = counted.results()["work"].median() / env.reward_manager.get_term_cfg("work").params["unit"]
+    assert 1.0 < work < 4.0, "the cost of work must weigh about the same against the job on every arm"
 
 
-def _run(env, script: Script) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _run(env, script: Script, counted: manners.Manners) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Play the script.
 
     Returns:
@@ -52,6 +55,7 @@ def _run(env, script: Script) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     while script.leg is not None:
         leg = script.leg.name
         env.step(script.act())
+        counted.note(torch.ones_like(lifted))
         now = transfer_state(env).now
         lifted |= now.true.is_pinched & (now.height >= 0.05)
         if leg == "hold":
