@@ -64,10 +64,10 @@ LATE_WEIGHTS = {**EARLY_WEIGHTS, "release": 4.0, "rest": 4.0, "success": 5.0}
 away from balls before it has ever reached one: reaching then fell from 20 % to 12 % within 600,000 steps."""
 
 EARLY_COSTS = {"unrest": 0.0, "jerk": 0.01, "work": 0.01}
-"""What an arm that moves badly costs, until the ball is usually carried: per second, and for the work of a calm transfer,
-which the task knows of its arm. A term whose weight is 0 would be left out, and so would a jerk's memory of past targets.
-Rest pays nothing and its lack costs nothing before: a hand that does nothing is best off where the ball is at the dish
-already, and with both from the start the SO-101 never learned to reach."""
+"""What an arm that moves badly costs, until the ball is usually carried: per second, and for the work of a calm
+transfer, which the task knows of its arm. A term whose weight is 0 would be left out, and so would a jerk's memory of
+past targets. Rest pays nothing and its lack costs nothing before: a hand that does nothing is best off where the ball
+is at the dish already, and with both from the start the SO-101 never learned to reach."""
 LATE_COSTS = {**EARLY_COSTS, "unrest": 0.3}
 """The same while letting go and coming to rest are learned."""
 LATE_NOISE_COST = 0.012

@@ -90,7 +90,8 @@ def added(monkeypatch, tmp_path, simulate):
     monkeypatch.setattr("alice.assets.body.DATA_DIR", tmp_path)
     monkeypatch.setitem(bodies.BODIES, ARM.name, BODY)
     arm_builder.build(BODY, BODY.file)
-    world = worlds.World(((0.14, 0.26), (-0.09, 0.09)), nearest=0.06, furthest=0.35, work=1.0, starts=tmp_path / "none.pt")
+    area, starts = ((0.14, 0.26), (-0.09, 0.09)), tmp_path / "none.pt"
+    world = worlds.World(area, nearest=0.06, furthest=0.35, work=1.0, starts=starts)
     monkeypatch.setitem(worlds.WORLDS, ARM.name, world)
     monkeypatch.setitem(randomization_table.ARM_ROWS, ARM.name, randomization_table.ARM_ROWS["so101"])
     monkeypatch.setitem(catalogue.tasks(), TASK, ("rsl_rl_cfg_entry_point",))
