@@ -12,7 +12,7 @@ sympy torch torchvision triton typing-extensions
 SIMULATION = """
 isaaclab ovphysx ovstage usd-exchange omniverseclient warp-lang newton newton-usd-schemas mujoco mujoco-warp gymnasium
 farama-notifications hydra-core omegaconf antlr4-python3-runtime prettytable wcwidth botocore jmespath lazy-loader cmeel
-imageio imageio-ffmpeg absl-py etils packaging pyyaml requests scipy tqdm psutil
+imageio imageio-ffmpeg absl-py etils packaging pyyaml requests scipy tqdm psutil rich attrs charset-normalizer
 """
 LEARNING = """
 rsl-rl-lib tensordict pyvers cloudpickle gitpython gitdb smmap tensorboard tensorboard-data-server grpcio markdown
