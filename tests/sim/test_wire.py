@@ -1,6 +1,7 @@
 """Simulated arms that bytes move: as actions do, in lockstep and over a port in real time."""
 
 import _thread
+import signal
 import threading
 
 import numpy as np
@@ -128,8 +129,12 @@ def test_a_simulated_arm_behind_a_port_is_read_and_moved_in_real_time(simulate):
 def test_an_interrupted_simulation_still_says_what_came_of_it(simulate):
     env = simulate(num_envs=1, play=True, endless=True)
     served = terminal.Terminal(EmulatedArm(arms.of(env), are_links_given=True))
-    threading.Timer(1.0, _thread.interrupt_main).start()
-    steps, _ = wire.serve(env, served, 60.0, None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs behind it
+    try:
+        threading.Timer(1.0, _thread.interrupt_main).start()
+        steps, _ = wire.serve(env, served, 60.0, None)
+    finally:
+        signal.signal(signal.SIGINT, before)
     served.close()
     assert 0 < steps < 600
 
