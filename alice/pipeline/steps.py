@@ -98,7 +98,7 @@ def _report(part: str, task: str, policy: str) -> Step:
 
 STEPS = (
     _run("state", "--task", "{task}"),
-    _run("randomized", "--task", "{task}", "--checkpoint", "{state}", "--domain_rand"),
+    _run("randomized", "--task", "{task}", "--checkpoint", "{state}", "--domain_rand", "--max_iterations", "820"),
     _student(
         "student",
         DISTILLATION,
