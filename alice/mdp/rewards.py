@@ -119,16 +119,16 @@ def arm_unrest_l1(env: ManagerBasedRLEnv) -> torch.Tensor:
     return torch.where(now.is_in_dish, speed.abs().mean(dim=-1), 0.0)
 
 
-def servo_power(env: ManagerBasedRLEnv, unit: float) -> torch.Tensor:
+def servo_power(env: ManagerBasedRLEnv, transfer_work: float) -> torch.Tensor:
     """Power of the servos, torque times speed without sign over all joints, (N,), non-negative [1/s].
 
     Args:
         env: Environment.
-        unit: Work that counts as 1 [J]. A joule of a strong arm with much friction is not that of a light one: paid for
-            alike, the one would do best to leave the job alone.
+        transfer_work: Work that counts as 1 [J], that of a calm transfer of the arm. A joule of a strong arm with much
+            friction is not that of a light one: paid for alike, the one would do best to leave the job alone.
     """
     effort, speed = drive(env)
-    return (effort * speed).sum(dim=-1) / unit
+    return (effort * speed).sum(dim=-1) / transfer_work
 
 
 class TargetJerk(ManagerTermBase):

@@ -218,7 +218,7 @@ class RewardsCfg:
     )
     unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
     jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])
-    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"], params={"unit": MISSING})
+    work = RewTerm(func=rewards.servo_power, weight=-EARLY_COSTS["work"], params={"transfer_work": MISSING})
     action_rate = RewTerm(func=rewards.action_rate_l2, weight=-0.01)
     action_excess = RewTerm(func=rewards.action_excess_l2, weight=-0.5)
 
@@ -337,7 +337,7 @@ class BallTransferEnvCfg(ManagerBasedRLEnvCfg):
             if chosen.joints.servo is not None:
                 chosen.joints.servo = servo_ranges(arm)
         for chosen in alternatives(self.rewards):
-            chosen.work.params["unit"] = world.work
+            chosen.work.params["transfer_work"] = world.transfer_work
         self.curriculum.default.stage.params["ramped"] = ramped(arm)
         self.terminations.ball_lost.params.update(min_radius=world.nearest, max_radius=world.furthest)
 

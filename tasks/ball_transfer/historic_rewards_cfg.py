@@ -35,7 +35,7 @@ class AuditRewardsCfg:
     ball_lost = _term(rewards.is_terminated_term, term_name="ball_lost")
     unrest = _term(rewards.arm_unrest_l1)
     jerk = _term(rewards.TargetJerk)
-    work = _term(rewards.servo_power, unit=MISSING)
+    work = _term(rewards.servo_power, transfer_work=MISSING)
     action_rate = _term(rewards.action_rate_l2)
     action_excess = _term(rewards.action_excess_l2)
     reach_rent = _term(rewards.transfer_potential, part="reach")

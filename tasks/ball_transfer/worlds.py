@@ -22,7 +22,7 @@ class World:
     """Distance from the yaw axis within which a ball is lost [m]."""
     furthest: float
     """Distance from the yaw axis beyond which a ball is lost [m]."""
-    work: float
+    transfer_work: float
     """Work of a calm transfer [J], which the cost of work counts in: about what policies of the last stage need."""
     starts: Path
     """Bank of start states (:class:`alice.transfer.start_bank.StartBank`)."""
@@ -33,14 +33,14 @@ WORLDS: dict[str, World] = {
         workspace=((0.09, 0.29), (-0.12, 0.12)),
         nearest=0.05,
         furthest=0.36,
-        work=1.0,
+        transfer_work=1.0,
         starts=DATA_DIR / "xarm1s_starts.pt",
     ),
     SO101.name: World(
         workspace=((0.14, 0.34), (-0.12, 0.12)),
         nearest=0.09,
         furthest=0.41,
-        work=5.0,
+        transfer_work=5.0,
         starts=DATA_DIR / "so101_starts.pt",
     ),
 }

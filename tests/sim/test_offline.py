@@ -22,7 +22,6 @@ RUNS = {
     "evaluate": ("--task", CAMERA, *SMALL, "--checkpoint", "released", "--episodes", "4", "--report", "report"),
     "export_onnx": ("--task", TASK, "--checkpoint", "released", "--output", "exported"),
 }
-SLOWER = ("evaluate", "export_onnx")
 # Writes down at its end where every module and every library of a process came from.
 LOOK = """
 import atexit, os, sys
@@ -48,7 +47,9 @@ def owners() -> dict[str, str]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")
-@pytest.mark.parametrize("door", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOWER)])
+@pytest.mark.parametrize(
+    "door", [pytest.param(name, marks=() if name == "train" else pytest.mark.slow) for name in RUNS]
+)
 def test_a_door_imports_nothing_that_is_neither_carried_nor_with_pytorch(door, tmp_path):
     looked = tmp_path / "looked"
     (tmp_path / "hook").mkdir()

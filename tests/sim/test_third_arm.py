@@ -91,7 +91,7 @@ def added(monkeypatch, tmp_path, simulate):
     monkeypatch.setitem(bodies.BODIES, ARM.name, BODY)
     arm_builder.build(BODY, BODY.file)
     area, starts = ((0.14, 0.26), (-0.09, 0.09)), tmp_path / "none.pt"
-    world = worlds.World(area, nearest=0.06, furthest=0.35, work=1.0, starts=starts)
+    world = worlds.World(area, nearest=0.06, furthest=0.35, transfer_work=1.0, starts=starts)
     monkeypatch.setitem(worlds.WORLDS, ARM.name, world)
     monkeypatch.setitem(randomization_table.ARM_ROWS, ARM.name, randomization_table.ARM_ROWS["so101"])
     monkeypatch.setitem(catalogue.tasks(), TASK, ("rsl_rl_cfg_entry_point",))

@@ -36,7 +36,7 @@ CASES = {
     (rewards, "transfer_success"): ([{}], None, (0.0, 1.0)),
     (rewards, "is_terminated_term"): ([{"term_name": "ball_lost"}], None, (0.0, 1.0)),
     (rewards, "arm_unrest_l1"): ([{}], None, (0.0, INF)),
-    (rewards, "servo_power"): ([{"unit": 1.0}], None, (0.0, INF)),
+    (rewards, "servo_power"): ([{"transfer_work": 1.0}], None, (0.0, INF)),
     (rewards, "action_rate_l2"): ([{}], None, (0.0, 4.0)),
     (rewards, "action_excess_l2"): ([{}], None, (0.0, INF)),
     (terminations, "transfer_success"): ([{}], None, (0.0, 1.0)),
@@ -251,9 +251,9 @@ def test_power_is_torque_times_speed_whichever_way_they_point(make_env):
     env.end_reset(everyone)
     env.scene["robot"].data.joint_pos.torch[:, 2] += torch.tensor([0.0, 0.02, -0.02])
     env.advance()
-    still, forth, back = rewards.servo_power(env, unit=1.0).tolist()
+    still, forth, back = rewards.servo_power(env, transfer_work=1.0).tolist()
     assert still == 0.0 and forth == pytest.approx(back) and forth > 0.0
-    assert rewards.servo_power(env, unit=4.0).tolist() == pytest.approx([still, forth / 4.0, back / 4.0])
+    assert rewards.servo_power(env, transfer_work=4.0).tolist() == pytest.approx([still, forth / 4.0, back / 4.0])
 
 
 def test_jerk_is_the_third_difference_of_the_targets_and_starts_from_rest(make_env):
