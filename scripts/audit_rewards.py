@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         from alice.evaluation.physics import reward_audit
     from alice.tasks.ball_transfer.historic_rewards_cfg import HISTORIC
 
-    costs = {name: getattr(ours, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
+    costs = {name: getattr(ours, name).weight for name in ("action_rate", "action_excess")}
     with policy.open_environment(job) as env, terminal.doing("playing every behaviour once"):
         recorded = reward_audit.record(env.unwrapped)
     bad = []

@@ -16,6 +16,12 @@ from typing import Any
 from alice.transfer import outcome
 from alice.transfer.timing import CONTROL_RATE_HZ
 
+LOST_COST = 1.0
+"""What a lost ball costs, once."""
+FIRST_LOST_COST = 0.2
+"""What it costs until balls are reached. A hand that cannot grasp yet knocks away what it comes near to, and one jaw
+against a fixed one does so more than two fingers do: at the whole cost the SO-101 first learned to keep away."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -42,6 +48,8 @@ class Stage:
     """What a nat of the entropy of the actions costs in PPO's loss; its own ``entropy_coef`` pays for it."""
     patience: float = math.inf
     """Home episodes after which the next stage begins whatever the rate: a world may be too hard for ``promote_at``."""
+    lost_cost: float = LOST_COST
+    """What a lost ball costs, once."""
     asks_calm: bool = False
     """Whether success asks for a calm arm, as that of an audit does. Asked for from the start it is out of reach even
     where episodes begin at the dish; these then last until time is up, and teach the hand to keep away from balls."""
@@ -49,7 +57,8 @@ class Stage:
     @property
     def terms(self) -> dict[str, float]:
         """Weight of each reward term as Isaac Lab takes it, in reward per second."""
-        return {name: weight * CONTROL_RATE_HZ for name, weight in self.weights.items()} | {
+        once = {**self.weights, "ball_lost": -self.lost_cost}
+        return {name: weight * CONTROL_RATE_HZ for name, weight in once.items()} | {
             name: -cost for name, cost in self.costs.items()
         }
 
@@ -108,6 +117,7 @@ STAGES: tuple[Stage, ...] = (
         starts=_MOSTLY_HELD,
         spread=0.7,
         randomization=0.0,
+        lost_cost=FIRST_LOST_COST,
     ),
     Stage(
         name="grasp",

@@ -21,7 +21,7 @@ from alice.arms import XARM1S
 from alice.assets.arms import articulation
 from alice.mdp import actions, commands, curriculums, events, observations, rewards, terminations
 from alice.system import device
-from alice.transfer.curriculum import EARLY_COSTS, EARLY_WEIGHTS, MIXED_STARTS
+from alice.transfer.curriculum import EARLY_COSTS, EARLY_WEIGHTS, LOST_COST, MIXED_STARTS
 from alice.transfer.timing import CONTROL_RATE_HZ, PHYSICS_RATE_HZ
 
 from .historic_rewards_cfg import AuditRewardsCfg
@@ -214,7 +214,9 @@ class RewardsCfg:
     rest = RewTerm(func=rewards.rest_progress, weight=EARLY_WEIGHTS["rest"] * CONTROL_RATE_HZ)
     success = RewTerm(func=rewards.transfer_success, weight=EARLY_WEIGHTS["success"] * CONTROL_RATE_HZ)
     ball_lost = RewTerm(
-        func=rewards.is_terminated_term, weight=-1.0 * CONTROL_RATE_HZ, params={"term_name": "ball_lost"}
+        func=rewards.is_terminated_term,
+        weight=-LOST_COST * CONTROL_RATE_HZ,
+        params={"term_name": "ball_lost"},
     )
     unrest = RewTerm(func=rewards.arm_unrest_l1, weight=-EARLY_COSTS["unrest"])
     jerk = RewTerm(func=rewards.TargetJerk, weight=-EARLY_COSTS["jerk"])

@@ -33,7 +33,7 @@ def _failures(recorded, weights) -> set[str]:
 @pytest.mark.parametrize("stage", curriculum.STAGES, ids=curriculum.NAMES)
 def test_no_stage_pays_a_trick(stage, recorded):
     costs = RewardsCfg()
-    others = {name: getattr(costs, name).weight for name in ("ball_lost", "action_rate", "action_excess")}
+    others = {name: getattr(costs, name).weight for name in ("action_rate", "action_excess")}
     weights = reward_audit.parts_of(stage, others)
     assert _failures(recorded, weights) == set(), reward_audit.table(reward_audit.judge(recorded, weights))
 

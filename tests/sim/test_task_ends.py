@@ -6,6 +6,7 @@ pytest.importorskip("isaaclab")
 torch = pytest.importorskip("torch")
 
 from alice.arms import XARM1S, kinematics  # noqa: E402
+from alice.transfer.curriculum import FIRST_LOST_COST, LOST_COST  # noqa: E402
 from alice.transfer.state import transfer_state  # noqa: E402
 
 REST = 0.017  # height of a ball of 15 mm radius on the 2 mm floor of the dish
@@ -82,6 +83,16 @@ def test_a_lost_ball_ends_the_episode_of_its_environment(env):
     assert terminated.tolist() == env.termination_manager.get_term("ball_lost").tolist() == expected
     assert reward[[2, 6]].max() < -0.5
     assert env.episode_length_buf[[2, 6]].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("phase", "cost"), [("reach", FIRST_LOST_COST), ("grasp", LOST_COST), ("polish", LOST_COST)])
+def test_a_lost_ball_costs_what_the_stage_says_once(simulate, phase, cost):
+    env = simulate(f"env.curriculum.stage.params.phase={phase}", num_envs=8)
+    env.reset()
+    _put_ball(env, torch.tensor([0.30, 0.25, 0.015]).repeat(8, 1), torch.tensor([2, 6]))
+    env.step(_idle(env))
+    paid = dict(env.reward_manager.get_active_iterable_terms(2))["ball_lost"][0] * env.step_dt
+    assert paid == pytest.approx(-cost)
 
 
 def test_time_runs_out_after_eight_seconds(env):

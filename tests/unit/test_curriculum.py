@@ -6,6 +6,7 @@ import pytest
 
 from alice.transfer import curriculum, outcome
 from alice.transfer.curriculum import Curriculum, Stage
+from alice.transfer.timing import CONTROL_RATE_HZ
 
 PASSED = {"reached": 1, "pinched": 2, "lifted": 3, "carried": 4, "success": 6}
 
@@ -40,6 +41,13 @@ def test_every_stage_is_sound():
     assert curriculum.STAGES[-1].spread == 1.0
     assert [stage.asks_calm for stage in curriculum.STAGES] == [False] * 5 + [True] * 3
     assert [stage.noise_cost > 0 for stage in curriculum.STAGES] == [stage.asks_calm for stage in curriculum.STAGES]
+
+
+def test_a_lost_ball_costs_little_only_until_balls_are_reached():
+    costs = [stage.lost_cost for stage in curriculum.STAGES]
+    assert costs == [curriculum.FIRST_LOST_COST] + [curriculum.LOST_COST] * 7
+    for stage in curriculum.STAGES:
+        assert stage.terms["ball_lost"] == -stage.lost_cost * CONTROL_RATE_HZ  # once, so it is paid in a single step
 
 
 def test_demotion_does_not_follow_from_the_rate_that_promoted():
