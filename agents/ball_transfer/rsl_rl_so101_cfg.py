@@ -17,7 +17,7 @@ class SO101PPORunnerCfg(BallTransferPPORunnerCfg):
     """PPO for the state task, without mirror images, which make the most of a step: it takes a few more of them."""
 
     experiment_name = STATE_NAME
-    max_iterations = 251
+    max_iterations = 485
 
     def __post_init__(self):
         self.algorithm.symmetry_cfg = None
