@@ -14,7 +14,7 @@ STATE_NAME, CAMERA_NAME = "ball_transfer_so101", "ball_transfer_so101_camera"
 
 @configclass
 class SO101PPORunnerCfg(BallTransferPPORunnerCfg):
-    """PPO for the state task, without mirror images, which make the most of a step: it takes a few more of them."""
+    """PPO for the state task, without mirror images, which make the most of a step: it takes three times as many."""
 
     experiment_name = STATE_NAME
     max_iterations = 485
