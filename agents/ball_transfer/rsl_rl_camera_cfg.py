@@ -61,7 +61,7 @@ class CameraPPOAlgorithmCfg(RslRlPpoAlgorithmCfg):
     desired_kl = 0.01
     max_grad_norm = 1.0
     value_loss_coef = 1.0
-    use_clipped_value_loss = True
+    use_clipped_value_loss = False  # RSL-RL clips it by clip_param, in units of reward: the critic lags behind
     clip_param = 0.2
     critic_warmup: int = 0
     """Updates of the critic alone after a student was loaded."""

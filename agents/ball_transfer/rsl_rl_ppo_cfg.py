@@ -64,7 +64,7 @@ class BallTransferPPORunnerCfg(RslRlOnPolicyRunnerCfg):
         desired_kl=0.01,
         max_grad_norm=1.0,
         value_loss_coef=1.0,
-        use_clipped_value_loss=True,
+        use_clipped_value_loss=False,  # RSL-RL clips it by clip_param, in units of reward: the critic lags behind
         clip_param=0.2,
         symmetry_cfg=RslRlSymmetryCfg(
             use_data_augmentation=True, data_augmentation_func="alice.learning.symmetry:mirror_left_right"

@@ -83,7 +83,7 @@ LATE_NOISE_COST = 0.012
 """What a nat of entropy costs from then on: nothing is left to be found, and without noise an arm comes to rest."""
 MANNERS_COSTS = {**LATE_COSTS, "jerk": 6.0, "work": 3.0}
 """The same from then on. Noise costs as much as what the policy means; there is still some of it."""
-POLISH_COSTS = {**LATE_COSTS, "jerk": 20.0, "work": 15.0}
+POLISH_COSTS = {**LATE_COSTS, "jerk": 12.0, "work": 8.0}
 """The same once little noise is left. With these a slower, smoother way pays more than the seconds that it takes."""
 
 MIXED_STARTS = {"home": 0.5, "pregrasp": 0.15, "in_hand": 0.15, "above_dish": 0.1, "in_dish": 0.1}

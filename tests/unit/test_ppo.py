@@ -1,6 +1,7 @@
 """Our PPO learns what RSL-RL's PPO learns."""
 
 import copy
+import inspect
 from types import SimpleNamespace
 
 import pytest
@@ -77,3 +78,35 @@ def test_a_policy_that_sees_is_as_likely_in_the_update_as_in_the_rollout(bfloat1
         actor.get_output_log_prob(actions), ppo.transition.actions_log_prob.view(-1), rtol=0, atol=1e-3
     )
     assert {encoder.bfloat16 for encoder in actor.cnns.values()} == {bfloat16}
+
+
+@pytest.mark.parametrize("runner", ["BallTransferPPORunnerCfg", "CameraPPORunnerCfg", "CameraFinetuneRunnerCfg"])
+def test_a_critic_follows_what_is_paid(runner):
+    """The later stages charge what the job pays several times over, and values fall by ten within a few updates.
+
+    PPO's value clipping lets a critic move by little more than ``clip_param``, in units of reward, an update. Behind it
+    a policy stood still: what that costs never reached the actor.
+    """
+    pytest.importorskip("isaaclab_rl")
+    from alice.agents.ball_transfer import rsl_rl_camera_cfg, rsl_rl_ppo_cfg
+
+    cfg = getattr(rsl_rl_ppo_cfg, runner, None) or getattr(rsl_rl_camera_cfg, runner)
+    numbers = cfg().algorithm.to_dict()
+    taken = inspect.signature(PPO).parameters.keys() - {"symmetry_cfg", "rnd_cfg"}
+    torch.manual_seed(5)
+    obs = _observations()
+    groups = {"actor": ["policy"], "critic": ["policy"]}
+    noise = {"class_name": "rsl_rl.modules.distribution:GaussianDistribution", "init_std": 0.5}
+    actor = MLPModel(obs, groups, "actor", 6, [16], distribution_cfg=noise)
+    critic = MLPModel(obs, groups, "critic", 1, [32])
+    storage = RolloutStorage("rl", ENVS, STEPS, obs, [6])
+    chosen = {name: value for name, value in numbers.items() if name in taken}
+    ppo = PPO(actor, critic, storage, **{**chosen, "learning_rate": 3e-3, "schedule": "fixed"})
+    for _ in range(6):
+        with torch.inference_mode():
+            for _ in range(STEPS):
+                ppo.act(obs)
+                ppo.process_env_step(obs, torch.full((ENVS,), -10.0), torch.ones(ENVS), {})
+            ppo.compute_returns(obs)
+        ppo.update()
+    assert critic(obs).mean() < -9.0
