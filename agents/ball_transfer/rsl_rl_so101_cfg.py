@@ -21,6 +21,7 @@ class SO101PPORunnerCfg(BallTransferPPORunnerCfg):
 
     def __post_init__(self):
         self.algorithm.symmetry_cfg = None
+        self.algorithm.use_clipped_value_loss = True  # without, one run carried a million steps later
 
 
 @configclass
