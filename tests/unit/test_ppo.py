@@ -1,4 +1,4 @@
-"""Our PPO learns what RSL-RL's PPO learns."""
+"""Our PPO learns what RSL-RL's PPO learns, and its critics keep up with what is paid."""
 
 import copy
 import inspect
