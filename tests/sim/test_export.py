@@ -30,6 +30,7 @@ TASK = "Alice-Ball-Transfer"
 RELEASED = sorted(file.stem for file in POLICIES_DIR.glob("*.pt"))
 SHAPES = {TASK: [[1, 28], [1, 13], [1, 1]], f"{TASK}-SO101": [[1, 26], [1, 12], [1, 1]]}
 SHAPES[f"{TASK}-Camera"] = [[1, 14], [1, 7], [1, 13], [1, 2], [1, 6, 48, 64]]
+SHAPES[f"{TASK}-SO101-Camera"] = [[1, 12], [1, 6], [1, 12], [1, 2], [1, 6, 48, 64]]
 
 
 def prepare(*words: str, task: str = TASK, checkpoint: str = "released") -> launch.Job:
@@ -62,7 +63,7 @@ def exported(job, recorded, tmp_path_factory) -> onnx_file.Exported:
 ##
 
 
-def test_both_tasks_have_a_released_policy():
+def test_all_four_tasks_have_a_released_policy():
     assert set(SHAPES) == set(RELEASED)
 
 
