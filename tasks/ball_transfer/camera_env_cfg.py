@@ -25,7 +25,6 @@ from alice.mdp import images, observations
 from alice.transfer.objects import BALL, DISH, TABLE
 
 from .env_cfg import (
-    TRUE_BALL,
     BallTransferEnvCfg,
     CommandsCfg,
     EventPresetsCfg,
@@ -250,16 +249,11 @@ class ImagePresetsCfg(PresetCfg):
 
 @configclass
 class CameraObservationsCfg(ObservationsCfg):
-    """What actor and critic see. The groups of the state task serve the critic and a teacher."""
+    """What actor and critic see. A teacher sees what the critic of the state task does: ball *and arm* as they are.
 
-    @configclass
-    class TeacherCfg(ObservationsCfg.PolicyCfg):
-        """What the actor of the state task sees, with the ball as it is: whatever is told, the teacher knows better."""
-
-        ball_pos = ObsTerm(func=observations.ball_pos_b, params=TRUE_BALL)
-        tool_to_ball = ObsTerm(func=observations.tool_to_ball_b, params=TRUE_BALL)
-        ball_to_dish = ObsTerm(func=observations.ball_to_dish_b, params=TRUE_BALL)
-        pinch_flag = ObsTerm(func=observations.pinch_flag, params=TRUE_BALL)
+    A picture shows how far the ball is from the hand, not where servos with wrong zeros think that the hand is. A
+    teacher that trusted them would miss the ball by their error, and its student be taught not to believe its eyes.
+    """
 
     @configclass
     class ProprioceptionCfg(ObsGroup):
@@ -286,8 +280,8 @@ class CameraObservationsCfg(ObservationsCfg):
 
         seen_points = ObsTerm(func=observations.seen_points)
 
-    policy: TeacherCfg = TeacherCfg()
-    goal_state: ObservationsCfg.PrivilegedGoalCfg = ObservationsCfg.PrivilegedGoalCfg()
+    policy: ObsGroup | None = None
+    goal_state: ObsGroup | None = None
     proprioception: ProprioceptionCfg = ProprioceptionCfg()
     goal: GoalCfg = GoalCfg()
     image: ImagePresetsCfg = ImagePresetsCfg()
@@ -312,8 +306,8 @@ class BallTransferCameraEnvCfg(BallTransferEnvCfg):
         Actor: ``image``, two frames of 64x48 RGB; ``proprioception``, joint positions and velocities as the servos
         report them; ``picture_joints``, the positions at the moment of the newest frame; ``command_state``, joint
         targets and last action; ``goal``, x and y of the dish. Nothing of the ball. Critic: ``privileged``, the
-        documented 28 numbers without errors, and ``command_state``. Teacher: ``policy`` and ``command_state``, what
-        the actor of the state task sees, with the true ball and dish.
+        documented 28 numbers without errors, and ``command_state``. Teacher: these and ``privileged_goal``, what the
+        actor of the state task sees, with ball, dish and arm as they are.
         ``presets=resnet18``, the documented variant: actor ``image``, 512 features of four frames of 224x224, and
         ``proprioception``; critic ``privileged``.
     Randomizations:

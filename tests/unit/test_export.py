@@ -129,11 +129,10 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_robot_can_do_is_refused_by_its_field(name):
     path, value, expected = REFUSED[name]
-    env_cfg = resolved(task=CAMERA, **{path: value})
+    env_cfg = resolved(task=TASK if path.startswith(POLICY) else CAMERA, **{path: value})
     with pytest.raises(UsageError, match=expected) as caught:
         configured.action(env_cfg)
         configured.arm(env_cfg)
-        # The camera task's own group of the state is a teacher's, who knows the true ball.
         configured.input_of(env_cfg, "policy" if path.startswith(POLICY) else "image")
     assert "\n" not in str(caught.value)
 
