@@ -65,7 +65,13 @@ def train(args, given, others, asked, held, parser) -> int:
         folder = training.go_on(job, run, {"flags": flags, "more_iterations": asked.more})
     else:
         folder = training.begin(job, stock, held, {"flags": flags, "words": asked.words}, args.run)
-    settings = {"keep": args.keep, "goes_on": resume.goes_on(run, args), "learning_rate": training.learning_rate(given)}
+    begins_at_policy = bool(job.checkpoint) and run is None
+    settings = {
+        "keep": args.keep,
+        "goes_on": resume.goes_on(run, args),
+        "learning_rate": training.learning_rate(given, job, begins_at_policy),
+        "begins_last": begins_at_policy and args.phase is None,
+    }
     code = training.train(job, stock, others, folder, held, **settings)
     print(training.closing_lines(job, folder, is_interrupted=code > 128))
     return code or int(bool(args.run) and training.is_short(job, folder))

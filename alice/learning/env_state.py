@@ -98,6 +98,12 @@ def staged_terms(env: ManagerBasedRLEnv) -> list[Any]:
     return [term for term in _stateful_terms(env).values() if hasattr(term, "judge")]
 
 
+def begin_at_last_stage(env: ManagerBasedRLEnv) -> None:
+    """Put the curriculum, unless it stays at another stage, to its last one, where it has judged nothing yet."""
+    for term in staged_terms(env):
+        term.load_state_dict({"stage": term.curriculum.stages[-1].name, "window": [], "judged": 0})
+
+
 def _stateful_terms(env: ManagerBasedRLEnv) -> dict[str, Any]:
     """Return the curriculum terms that have a state, by name."""
     manager = env.curriculum_manager

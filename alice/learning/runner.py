@@ -47,6 +47,8 @@ class CutRunner:
     """Whether the run of a loaded checkpoint is gone on with, random numbers included; if not, a new run begins."""
     learning_rate: float | None = None
     """Wins over the rate of a loaded checkpoint."""
+    begins_last: bool = False
+    """Whether weights without an environment's state, as a released policy's, begin at the curriculum's last stage."""
     stop: Stop
     """Asked before every environment step."""
     _cut: dict[str, Any] | None = None
@@ -162,7 +164,10 @@ class CutRunner:
             self._saved = content["iter"]
             self._cut = self._state_of_this_rank(content)
             if self._cut is None:
-                logger.warning("%s holds no environment state: curriculum and randomness start afresh", path)
+                where = "at its last stage" if self.begins_last else "afresh"
+                logger.warning("%s holds no environment state: curriculum starts %s, randomness afresh", path, where)
+                if self.begins_last:
+                    env_state.begin_at_last_stage(self.env.unwrapped)
             if self.goes_on and LOG in content:
                 log = content[LOG]
                 self.logger.rewbuffer.extend(log["rewards"])
@@ -324,7 +329,7 @@ def cut_runners(**settings: Any):
     Isaac Lab 3.0.0 takes no runner class from a configuration; its factory looks the two classes up in its module.
 
     Args:
-        settings: Attributes of :class:`CutRunner`: ``keep``, ``goes_on``, ``learning_rate``.
+        settings: Attributes of :class:`CutRunner`: ``keep``, ``goes_on``, ``learning_rate``, ``begins_last``.
 
     Yields:
         The :class:`Stop` of the training.

@@ -56,10 +56,24 @@ def add_length_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=usage.positive, help="number of checkpoints to keep on the disk; default: all")
 
 
-def learning_rate(words: list[str]) -> float | None:
-    """Return the learning rate that the overrides of a command line ask for, None if they do not."""
+BEGINNING_RATE = 2.0e-5
+"""First learning rate of an adaptive PPO that begins at a policy, which has little noise left: a few steps of 1e-3 undo
+it. It grows by half in each mini-batch that changes little."""
+
+
+def learning_rate(words: list[str], job: Job, begins_at_policy: bool) -> float | None:
+    """Return the learning rate that wins over a checkpoint's and the configuration's; None for theirs.
+
+    Args:
+        words: Overrides of the command line; a rate that they ask for it is.
+        job: Checked command line.
+        begins_at_policy: Whether a new run begins at the weights of another one.
+    """
     values = [word.partition("=")[2] for word in words if word.startswith("agent.algorithm.learning_rate=")]
-    return float(values[-1]) if values else None
+    if values:
+        return float(values[-1])
+    is_adaptive = getattr(job.agent_cfg.algorithm, "schedule", None) == "adaptive"
+    return BEGINNING_RATE if begins_at_policy and is_adaptive else None
 
 
 def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespace:
@@ -211,7 +225,8 @@ def train(job: Job, stock: argparse.Namespace, words: list[str], folder: Path, h
         words: The same flags as words, to be handed on.
         folder: Run folder from :func:`begin` or :func:`go_on`.
         held: Holds it.
-        settings: For :func:`alice.learning.runner.cut_runners`: ``keep``, ``goes_on``, ``learning_rate``.
+        settings: For :func:`alice.learning.runner.cut_runners`: ``keep``, ``goes_on``, ``learning_rate``,
+            ``begins_last``.
 
     Returns:
         Exit code: 128 and the signal's number after a signal that saves, as shells have it.

@@ -270,6 +270,16 @@ def test_a_new_run_from_a_checkpoint_has_its_own_seed(undisturbed, tmp_path):
     assert equal(worlds[0], worlds[1]) and not equal(worlds[0], worlds[2])
 
 
+@pytest.mark.parametrize(("words", "stage"), [((), "polish"), (("--phase", "auto"), "reach")])
+def test_a_run_from_a_released_policy_begins_at_the_last_stage(words, stage, tmp_path):
+    """In the first one it would learn anew to be bold, with the noise of a policy that has found all there is."""
+    folder = tmp_path / "tuned"
+    given = (*SMALL, "agent.algorithm.learning_rate=1e-5", "--checkpoint", "released", "--run", str(folder), *words)
+    train(tmp_path, "--task", "Alice-Ball-Transfer", "--max_iterations", "1", *given)
+    content = torch.load(next(folder.glob("model_*.pt")), weights_only=True)
+    assert content["env_state"]["curriculum"]["stage"]["stage"] == stage
+
+
 def test_resume_phase_goes_on_at_the_phase(undisturbed):
     folder = run_folder(undisturbed)
     script = str(ROOT / "scripts" / "resume_phase.py")

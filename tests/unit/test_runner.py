@@ -12,7 +12,8 @@ pytest.importorskip("isaaclab")
 
 from alice.learning import env_state, runner  # noqa: E402
 from alice.learning.stop import Stop, TrainingStopped  # noqa: E402
-from alice.runs import checkpoints  # noqa: E402
+from alice.runs import checkpoints, training  # noqa: E402
+from alice.transfer.curriculum import Curriculum  # noqa: E402
 
 
 class Algorithm:
@@ -126,6 +127,37 @@ def test_a_given_learning_rate_wins_over_the_checkpoint(make, tmp_path):
         made.alg.optimizer.param_groups[0]["lr"] = 0.5
         made.load(str(tmp_path / "model_0.pt"))
         assert made.alg.learning_rate == made.alg.optimizer.param_groups[0]["lr"] == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "begins_last", "expected"),
+    [("auto", True, "polish"), ("auto", False, "reach"), ("lift", True, "lift")],
+)
+def test_a_policy_without_a_stage_begins_at_the_last_one_if_asked(
+    make, tmp_path, monkeypatch, phase, begins_last, expected
+):
+    made = make(begins_last=begins_last)
+    torch.save({**made.alg.save(), "iter": 3}, tmp_path / "released.pt")
+    stages = Curriculum(phase)
+    term = SimpleNamespace(curriculum=stages, load_state_dict=stages.load_state_dict)
+    monkeypatch.setattr(env_state, "staged_terms", lambda env: [term])
+    made.load(str(tmp_path / "released.pt"))
+    assert stages.stage.name == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "schedule", "begins_at_policy", "expected"),
+    [
+        ([], "adaptive", True, training.BEGINNING_RATE),
+        ([], "adaptive", False, None),
+        ([], "fixed", True, None),
+        (["agent.algorithm.learning_rate=3e-4"], "adaptive", True, 3e-4),
+        (["agent.algorithm.learning_rate=3e-4", "agent.algorithm.learning_rate=1e-5"], "fixed", False, 1e-5),
+    ],
+)
+def test_a_run_that_begins_at_a_policy_begins_with_small_steps(words, schedule, begins_at_policy, expected):
+    job = SimpleNamespace(agent_cfg=SimpleNamespace(algorithm=SimpleNamespace(schedule=schedule)))
+    assert training.learning_rate(words, job, begins_at_policy) == expected
 
 
 @pytest.mark.parametrize(("asks_calm", "noise_cost", "expected"), [(False, 0.0, 0.002), (True, 0.012, -0.01)])
