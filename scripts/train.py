@@ -61,17 +61,12 @@ def train(args, given, others, asked, held, parser) -> int:
     if args.max_iterations:
         job.agent_cfg.max_iterations = args.max_iterations
     training.start_kit(job, stock)
+    begins = training.beginning(job, words if run is None else given, is_new=run is None)
     if run:
         folder = training.go_on(job, run, {"flags": flags, "more_iterations": asked.more})
     else:
-        folder = training.begin(job, stock, held, {"flags": flags, "words": asked.words}, args.run)
-    begins_at_policy = bool(job.checkpoint) and run is None
-    settings = {
-        "keep": args.keep,
-        "goes_on": resume.goes_on(run, args),
-        "learning_rate": training.learning_rate(given, job, begins_at_policy),
-        "begins_last": begins_at_policy and args.phase is None,
-    }
+        folder = training.begin(job, stock, held, {"flags": flags, "words": asked.words, "begins": begins}, args.run)
+    settings = {"keep": args.keep, "goes_on": resume.goes_on(run, args), **begins}
     code = training.train(job, stock, others, folder, held, **settings)
     print(training.closing_lines(job, folder, is_interrupted=code > 128))
     return code or int(bool(args.run) and training.is_short(job, folder))

@@ -40,8 +40,8 @@ class ReplayDistillationCfg(RslRlDistillationAlgorithmCfg):
     """Features of a picture do not tell those of its mirror image."""
 
 
-TEACHER_GROUPS = BallTransferPPORunnerCfg().obs_groups["critic"]
-"""The numbers of the state task's actor, as they are: a teacher need not be fooled by servos."""
+TEACHER_GROUPS = ["privileged", "command_state", "privileged_goal"]
+"""The numbers of the state task's actor, one for one, as they are: a teacher need not be fooled by servos."""
 STUDENT_NOISE = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=0.1, std_type="log", std_range=(0.05, 1.0))
 
 

@@ -48,7 +48,7 @@ class CutRunner:
     learning_rate: float | None = None
     """Wins over the rate of a loaded checkpoint."""
     begins_last: bool = False
-    """Whether weights without an environment's state, as a released policy's, begin at the curriculum's last stage."""
+    """Whether a new run begins at the curriculum's last stage: one that begins at nothing but a policy's weights."""
     stop: Stop
     """Asked before every environment step."""
     _cut: dict[str, Any] | None = None
@@ -163,17 +163,17 @@ class CutRunner:
             self.current_learning_iteration = content["iter"] + 1
             self._saved = content["iter"]
             self._cut = self._state_of_this_rank(content)
-            if self._cut is None:
-                where = "at its last stage" if self.begins_last else "afresh"
-                logger.warning("%s holds no environment state: curriculum starts %s, randomness afresh", path, where)
-                if self.begins_last:
-                    env_state.begin_at_last_stage(self.env.unwrapped)
+            if self._cut is None and not self.begins_last:
+                logger.warning("%s holds no environment state: curriculum and randomness start afresh", path)
             if self.goes_on and LOG in content:
                 log = content[LOG]
                 self.logger.rewbuffer.extend(log["rewards"])
                 self.logger.lenbuffer.extend(log["lengths"])
                 self.logger.tot_timesteps = log["steps"]
             self._set_learning_rate()
+        if self.begins_last:
+            env_state.begin_at_last_stage(self.env.unwrapped)
+            self._cut = env_state.collect(self.env.unwrapped)  # what has begun in the first stage is begun anew
         return content.get("infos")
 
     def _set_learning_rate(self) -> None:

@@ -150,6 +150,7 @@ def prepare(
         # It wins over what a policy was trained with, and is won over by what was typed.
         words = overrides.merge(overrides.merge(words, servo_file.words(args.servo, env_cfg)), typed)
         env_cfg, agent_cfg = overrides.resolve_config(task, agent, words, play_mode=play_mode)
+    require_groups(task, env_cfg, agent_cfg)
     settle_physics(env_cfg)
     words = [*words, *settle_encoder(env_cfg, task, args.encoder_weights)]
     env_cfg.sim.device = agent_cfg.device = chosen
@@ -159,6 +160,15 @@ def prepare(
     job.set_seed(agent_cfg.seed if args.seed is None else args.seed)
     limit_threads()
     return job
+
+
+def require_groups(task: str, env_cfg: Any, agent_cfg: Any) -> None:
+    """Raise :class:`UsageError` if networks are to see observation groups that a task does not have."""
+    there = [name for name, group in vars(env_cfg.observations).items() if group is not None]
+    for role, groups in agent_cfg.obs_groups.items():
+        for group in groups:
+            if group not in there:
+                raise UsageError(f"agent.obs_groups.{role}: {task} has no group {group!r}; use {', '.join(there)}")
 
 
 def settle_encoder(env_cfg: Any, task: str, weights: str | None) -> list[str]:

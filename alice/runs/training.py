@@ -61,19 +61,32 @@ BEGINNING_RATE = 2.0e-5
 it. It grows by half in each mini-batch that changes little."""
 
 
-def learning_rate(words: list[str], job: Job, begins_at_policy: bool) -> float | None:
-    """Return the learning rate that wins over a checkpoint's and the configuration's; None for theirs.
+def beginning(job: Job, words: list[str], is_new: bool) -> dict[str, Any]:
+    """Return the learning rate that wins over those of checkpoint and configuration, and whether the last stage begins.
+
+    A rate that is asked for wins in any case. A new run that begins at nothing but a policy's weights, as a released
+    one has them, begins with small steps and at the last stage, unless another one is asked for. A checkpoint of a
+    training has a stage and a rate of its own.
 
     Args:
-        words: Overrides of the command line; a rate that they ask for it is.
         job: Checked command line.
-        begins_at_policy: Whether a new run begins at the weights of another one.
+        words: Overrides.
+        is_new: Whether a run begins; if not, one goes on.
+
+    Returns:
+        ``learning_rate``, None for theirs, and ``begins_last``.
     """
-    values = [word.partition("=")[2] for word in words if word.startswith("agent.algorithm.learning_rate=")]
-    if values:
-        return float(values[-1])
+    paths = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    asked = paths.get("agent.algorithm.learning_rate")
+    weights = job.weights or {}
+    acts = f"{job.role}_state_dict" in weights or "student_state_dict" in weights  # and is no teacher
+    is_policy = is_new and acts and "optimizer_state_dict" not in weights
     is_adaptive = getattr(job.agent_cfg.algorithm, "schedule", None) == "adaptive"
-    return BEGINNING_RATE if begins_at_policy and is_adaptive else None
+    rate = BEGINNING_RATE if is_policy and is_adaptive else None
+    return {
+        "learning_rate": float(asked) if asked else rate,
+        "begins_last": is_policy and curriculum.PHASE_PATH not in paths,
+    }
 
 
 def stock_flags(words: list[str], parser: usage.DoorParser) -> argparse.Namespace:

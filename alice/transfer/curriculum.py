@@ -176,6 +176,8 @@ STAGES: tuple[Stage, ...] = (
 NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
 PHASES: tuple[str, ...] = ("auto", *NAMES)
 """What ``--phase`` takes: ``auto`` moves through the stages, a name stays at one."""
+PHASE_PATH = "env.curriculum.stage.params.phase"
+"""What ``--phase`` overrides."""
 
 
 class Curriculum:
@@ -274,5 +276,4 @@ def select_phase(words: list[str], phase: str | None) -> list[str]:
     """
     if phase is None:
         return words
-    ours = "env.curriculum.stage.params.phase"
-    return [*(word for word in words if word.partition("=")[0] != ours), f"{ours}={phase}"]
+    return [*(word for word in words if word.partition("=")[0] != PHASE_PATH), f"{PHASE_PATH}={phase}"]

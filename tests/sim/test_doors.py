@@ -28,6 +28,7 @@ MISTAKES = {
     "agent": ([TASK, ("--agent", "rsl_rl_ppo")], ["unknown agent", "rsl_rl_cfg_entry_point"]),
     "physics": ([TASK, ("physics=ovphisx",)], ["did you mean ovphysx", "newton_mjwarp", "isaacsim_physx"]),
     "preset": ([TASK, ("presets=eight_actions",)], ["did you mean seven_actions"]),
+    "group": ([TASK, ("agent.obs_groups.actor=['policies']",)], ["has no group 'policies'", "use policy, privileged"]),
     "preset at a path": ([TASK, ("env.actions=eight",)], ["unknown preset env.actions=eight", "seven_actions"]),
     "last part": ([TASK, ("env.decimaton=2",)], ["no field 'decimaton'", "did you mean decimation", "episode_length"]),
     "middle part": ([TASK, ("env.evnts.reset_transfer.params.home_noise=0",)], ["'evnts'", "did you mean events"]),

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from isaaclab.utils.math import matrix_from_quat  # noqa: E402
 
 from alice.agents.ball_transfer.rsl_rl_distillation_cfg import CameraDistillationRunnerCfg  # noqa: E402
+from alice.agents.ball_transfer.rsl_rl_ppo_cfg import BallTransferPPORunnerCfg  # noqa: E402
 from alice.arms import XARM1S  # noqa: E402
 from alice.evaluation.audit import draws, rows  # noqa: E402
 from alice.learning import env_state  # noqa: E402
@@ -131,8 +132,8 @@ def test_a_camera_policy_is_told_of_the_dish_and_its_teacher_knows(simulate):
     for _ in range(4):
         env.step(_idle(env))
     state, reports = transfer_state(env), env.command_manager.get_term("transfer").reports
-    numbers, *_ = CameraDistillationRunnerCfg().obs_groups.default["teacher"]
-    teacher = _rows(env, numbers)
+    groups = CameraDistillationRunnerCfg().obs_groups.default["teacher"]
+    teacher = _rows(env, groups[0])
     torch.testing.assert_close(teacher["ball_pos"], state.now.ball_pos)
     torch.testing.assert_close(teacher["ball_to_dish"], state.dish_pos - state.now.ball_pos)
     # A picture shows how far the ball is from the hand: a teacher that goes by wrong zeros teaches to look past it.
@@ -142,6 +143,10 @@ def test_a_camera_policy_is_told_of_the_dish_and_its_teacher_knows(simulate):
     off = (_rows(env, "goal")["dish_place"] - state.dish_pos[:, :2] - reports.dish_bias[:, :2]).abs()
     assert off.max() < 0.012 and 0.0003 < off.mean() < 0.004
     assert (state.now.told.dish_pos - state.dish_pos).abs().max() > 0.002
+    known = env.observation_manager.active_terms
+    learned = simulate(num_envs=COUNT, play=True).observation_manager.active_terms
+    for its, theirs in zip(groups, BallTransferPPORunnerCfg().obs_groups["actor"], strict=True):
+        assert known[its] == learned[theirs], "one for one, or a policy of the state task cannot teach"
 
 
 PICTURE_ROWS = {

@@ -13,7 +13,7 @@ pytest.importorskip("isaaclab")
 from alice.learning import env_state, runner  # noqa: E402
 from alice.learning.stop import Stop, TrainingStopped  # noqa: E402
 from alice.runs import checkpoints, training  # noqa: E402
-from alice.transfer.curriculum import Curriculum  # noqa: E402
+from alice.transfer.curriculum import PHASE_PATH, Curriculum  # noqa: E402
 
 
 class Algorithm:
@@ -136,28 +136,45 @@ def test_a_given_learning_rate_wins_over_the_checkpoint(make, tmp_path):
 def test_a_policy_without_a_stage_begins_at_the_last_one_if_asked(
     make, tmp_path, monkeypatch, phase, begins_last, expected
 ):
-    made = make(begins_last=begins_last)
+    made = make(begins_last=begins_last, goes_on=False)
     torch.save({**made.alg.save(), "iter": 3}, tmp_path / "released.pt")
     stages = Curriculum(phase)
-    term = SimpleNamespace(curriculum=stages, load_state_dict=stages.load_state_dict)
+    judged = []
+    term = SimpleNamespace(
+        curriculum=stages, load_state_dict=stages.load_state_dict, finished=list, judge=judged.extend
+    )
     monkeypatch.setattr(env_state, "staged_terms", lambda env: [term])
     made.load(str(tmp_path / "released.pt"))
     assert stages.stage.name == expected
+    made.learn(1)
+    # The episodes that began in the first stage are none of the last one's: all begin anew, with their own randomness.
+    assert made.restored == ([False] if begins_last else [])
 
 
-@pytest.mark.parametrize(
-    ("words", "schedule", "begins_at_policy", "expected"),
-    [
-        ([], "adaptive", True, training.BEGINNING_RATE),
-        ([], "adaptive", False, None),
-        ([], "fixed", True, None),
-        (["agent.algorithm.learning_rate=3e-4"], "adaptive", True, 3e-4),
-        (["agent.algorithm.learning_rate=3e-4", "agent.algorithm.learning_rate=1e-5"], "fixed", False, 1e-5),
-    ],
-)
-def test_a_run_that_begins_at_a_policy_begins_with_small_steps(words, schedule, begins_at_policy, expected):
-    job = SimpleNamespace(agent_cfg=SimpleNamespace(algorithm=SimpleNamespace(schedule=schedule)))
-    assert training.learning_rate(words, job, begins_at_policy) == expected
+ALONE, WHOLE = {"actor_state_dict": {}, "iter": 9}, {"actor_state_dict": {}, "optimizer_state_dict": {}, "iter": 9}
+STUDENT = {"student_state_dict": {}, "iter": 9}
+RATE, PHASE = "agent.algorithm.learning_rate=", f"{PHASE_PATH}="
+SMALL = training.BEGINNING_RATE
+BEGINNINGS = {
+    "a released policy": ([], "actor", ALONE, "adaptive", True, SMALL, True),
+    "with a rate": ([f"{RATE}1e-5", f"{RATE}3e-4"], "actor", ALONE, "adaptive", True, 3e-4, True),
+    "with a phase": ([f"{PHASE}auto"], "actor", ALONE, "adaptive", True, SMALL, False),
+    "a released student": ([], "actor", STUDENT, "fixed", True, None, True),
+    "a teacher": ([], "student", ALONE, None, True, None, False),
+    "a checkpoint of a training": ([], "actor", WHOLE, "adaptive", True, None, False),
+    "a run that goes on": ([f"{RATE}1e-5"], "actor", WHOLE, "adaptive", False, 1e-5, False),
+    "nothing": ([], "actor", None, "adaptive", True, None, False),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_a_run_that_begins_at_a_policy_begins_with_small_steps_at_the_last_stage(name):
+    words, role, weights, schedule, is_new, rate, begins_last = BEGINNINGS[name]
+    job = SimpleNamespace(
+        agent_cfg=SimpleNamespace(algorithm=SimpleNamespace(schedule=schedule)), role=role, weights=weights
+    )
+    found = training.beginning(job, words, is_new=is_new)
+    assert found == {"learning_rate": rate, "begins_last": begins_last}
 
 
 @pytest.mark.parametrize(("asks_calm", "noise_cost", "expected"), [(False, 0.0, 0.002), (True, 0.012, -0.01)])
