@@ -139,10 +139,7 @@ def test_a_policy_without_a_stage_begins_at_the_last_one_if_asked(
     made = make(begins_last=begins_last, goes_on=False)
     torch.save({**made.alg.save(), "iter": 3}, tmp_path / "released.pt")
     stages = Curriculum(phase)
-    judged = []
-    term = SimpleNamespace(
-        curriculum=stages, load_state_dict=stages.load_state_dict, finished=list, judge=judged.extend
-    )
+    term = SimpleNamespace(curriculum=stages, load_state_dict=stages.load_state_dict, finished=list, judge=stages.add)
     monkeypatch.setattr(env_state, "staged_terms", lambda env: [term])
     made.load(str(tmp_path / "released.pt"))
     assert stages.stage.name == expected
